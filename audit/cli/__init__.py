@@ -1,0 +1,71 @@
+"""The command: one file per verb, each with ``add_arguments(parser)`` and ``run(args) -> int``.
+
+A verb imports what it needs inside ``run``, so that ``--help`` answers at once. Exit codes: 0 done,
+1 the policy failed, 2 bad input (one line on standard error). What else escapes is a bug and keeps
+its traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from audit import __version__
+from audit.errors import AuditError
+
+# Verb -> (module, one line). Kept here, so that the list needs no import of the modules.
+VERBS = {
+    "run": ("run", "run an audit from its config"),
+    "check": ("check", "say what would be audited, excluded and why, without running"),
+    "methods": ("lists", "list the explanation methods"),
+    "metrics": ("lists", "list the metrics"),
+    "formats": ("lists", "list the annotation formats"),
+    "layers": ("layers", "list a model's spatial layers and mark the default"),
+    "demo": ("demo", "make a small data set with a planted shortcut, train on it, audit it"),
+    "settings": ("settings", "stage: check the config and write it out for the other stages"),
+    "index": ("stage", "stage: annotations and image headers into shards"),
+    "inspect": ("stage", "stage: the model's facts and the class mapping"),
+    "explain": ("stage", "stage: one shard through the model"),
+    "score": ("stage", "stage: one shard's heatmaps against the boxes"),
+    "summarise": ("stage", "stage: all shards into the tables"),
+    "overlays": ("stage", "stage: pictures of the flagged records and of a sample"),
+    "provenance": ("stage", "stage: how the tables came about"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; the exit code."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    try:
+        args = _parse(argv)
+        return args.run(args)
+    except AuditError as error:
+        print(f"focus-audit: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("focus-audit: stopped; run it again to go on", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of a list went away, as `head` does
+        sys.stderr.close()
+        return 0
+
+
+def _parse(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="focus-audit",
+        description="Finds out whether an image classifier looks at the object it names.",
+    )
+    parser.add_argument("--version", action="version", version=f"focus-audit {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    asked = next((a for a in argv if not a.startswith("-")), None)
+    for verb, (module, summary) in VERBS.items():
+        sub = verbs.add_parser(
+            verb, help=summary, description=f"{summary[0].upper()}{summary[1:]}."
+        )
+        if verb == asked:  # only the verb that is asked for is imported
+            loaded = importlib.import_module(f"audit.cli.{module}")
+            loaded.add_arguments(sub)
+            sub.set_defaults(run=loaded.run)
+    return parser.parse_args(argv)

@@ -1,0 +1,42 @@
+"""``methods``, ``metrics``, ``formats``: what there is, one line each."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--names", action="store_true", help="names only")
+
+
+def run(args: argparse.Namespace) -> int:
+    entries = {"methods": _methods, "metrics": _metrics, "formats": _formats}[args.verb]()
+    width = max(len(name) for name, _ in entries)
+    for name, text in entries:
+        print(name if args.names else f"{name:<{width}}  {text}")
+    return 0
+
+
+def _methods() -> list[tuple[str, str]]:
+    from audit.explain import METHODS
+
+    return [(name, f"{m.summary} ({m.source})") for name, m in METHODS.items()]
+
+
+def _metrics() -> list[tuple[str, str]]:
+    from audit.metrics import METRICS
+
+    return [(name, f"{m.summary} ({m.citation})") for name, m in METRICS.items()]
+
+
+def _formats() -> list[tuple[str, str]]:
+    from audit.annotations import FORMATS
+
+    rows = []
+    for name, entry in FORMATS.items():
+        rows.append((name, f"{entry.summary} ({entry.spec})"))
+        if entry.names:
+            rows.append(("", f"  dataset.names: {entry.names}"))
+        rows += [("", f"  dataset.columns.{key}: {text}") for key, text in entry.columns.items()]
+        rows += [("", f"  dataset.options.{key}: {text}") for key, text in entry.options.items()]
+    return rows

@@ -1,0 +1,125 @@
+"""The stages that read the config from the results folder: one rule of the workflow each."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from audit.errors import AuditError
+
+if TYPE_CHECKING:
+    from audit.progress import Progress
+
+SHARD_VERBS = ("explain", "score")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    verb = parser.prog.split()[-1]
+    parser.add_argument("--results", required=True, type=Path, help="results folder")
+    parser.add_argument("--log", type=Path, help="log file")
+    if verb in SHARD_VERBS:
+        parser.add_argument("--shard", required=True, help="name of the shard")
+    if verb == "score":
+        parser.add_argument("--jobs", type=int, default=1, help="processes")
+
+
+def run(args: argparse.Namespace) -> int:
+    from audit.stages.runtime import set_threads
+
+    set_threads()  # before NumPy is imported
+    with stage_log(args.verb, args.log) as progress:
+        _stage(args, progress)
+    return 0
+
+
+def _stage(args: argparse.Namespace, progress: Progress) -> None:
+    from audit.config.load import read_resolved
+    from audit.stages.layout import Layout
+
+    layout = Layout(args.results)
+    if not layout.config.exists():
+        raise AuditError(
+            "is not a results folder",
+            where=str(args.results),
+            hint="start with `focus-audit run CONFIG`",
+        )
+    config = read_resolved(layout.config)
+    if args.verb == "index":
+        from audit.stages.index import run_index
+
+        run_index(config, layout, progress)
+        return
+    manifest = _read_json(layout.manifest)
+    if args.verb == "inspect":
+        from audit.stages.inspect import run_inspect
+
+        run_inspect(config, layout, manifest)
+        return
+    found = _read_json(layout.model)
+    if args.verb in SHARD_VERBS:
+        _check_shard(args.shard, manifest)
+    if args.verb == "explain":
+        from audit.stages.explain import run_explain
+
+        run_explain(config, layout, found, args.shard, progress)
+    elif args.verb == "score":
+        from audit.stages.score import run_score
+
+        run_score(config, layout, found, args.shard, progress, args.jobs)
+    elif args.verb == "summarise":
+        from audit.stages.summarise import run_summarise
+
+        run_summarise(config, layout, manifest, found, progress)
+    elif args.verb == "overlays":
+        from audit.stages.overlays import run_overlays
+
+        run_overlays(config, layout, found, progress)
+    elif args.verb == "provenance":
+        from audit.stages.provenance import run_provenance
+
+        run_provenance(config, layout, manifest, found)
+
+
+@contextmanager
+def stage_log(verb: str, path: Path | None) -> Iterator[Progress]:
+    """Progress that goes to the terminal and to the log; an error's line goes to both, too."""
+    from audit.progress import Progress
+
+    if path is None:
+        yield Progress(verb)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8") as log:
+        try:
+            yield Progress(verb, log)
+        except AuditError as error:
+            log.write(f"focus-audit: error: {error}\n")
+            raise
+        except Exception:
+            import traceback
+
+            traceback.print_exc(file=log)
+            raise
+        finally:
+            sys.stderr.flush()
+
+
+def _read_json(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise AuditError(
+            f"cannot be read: {error.strerror}",
+            where=str(path),
+            hint="run the stages before this one",
+        ) from None
+
+
+def _check_shard(shard: str, manifest: dict) -> None:
+    if shard not in {s["name"] for s in manifest["shards"]}:
+        raise AuditError("no such shard", where="--shard", received=shard, hint="see manifest.json")

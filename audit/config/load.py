@@ -1,0 +1,241 @@
+"""From a YAML file to a checked :class:`~audit.config.model.Config` with absolute paths."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from audit.config.model import Config
+from audit.errors import AuditError, nearest
+from audit.digest import digest_json
+
+# Keys whose values are paths, relative to the config file that holds them.
+PATH_KEYS = (
+    ("audit", "output"),
+    ("model", "path"),
+    ("model", "weights"),
+    ("model", "labels"),
+    ("dataset", "annotations"),
+    ("dataset", "images"),
+    ("dataset", "names"),
+)
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """SafeLoader that refuses a key given twice, of which YAML would silently keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        seen: set[object] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, list | dict):
+                raise yaml.constructor.ConstructorError(
+                    None, None, "a key must be a plain value", key_node.start_mark
+                )
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key {key!r} is given twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file.
+
+    Raises
+    ------
+    AuditError: the file cannot be read, is no YAML, or holds no mapping.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise AuditError("config file not found", where=str(path)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise AuditError(f"cannot be read: {error}", where=str(path)) from None
+    try:
+        values = yaml.load(text, Loader=_UniqueKeyLoader)  # a SafeLoader: no code runs
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        problem = getattr(error, "problem", None) or str(error)
+        raise AuditError(f"is not valid YAML: {problem}", where=where) from None
+    if not isinstance(values, dict):
+        raise AuditError(
+            "is not a config", where=str(path), expected="a mapping of sections", received=values
+        )
+    return values
+
+
+def merge(base: Mapping[str, Any], update: Mapping[str, Any]) -> dict[str, Any]:
+    """``update`` laid over ``base``, mapping by mapping, as Snakemake merges config files."""
+    merged = dict(base)
+    for key, value in update.items():
+        old = merged.get(key)
+        both = isinstance(old, Mapping) and isinstance(value, Mapping)
+        merged[key] = merge(old, value) if both else value
+    return merged
+
+
+def load_config(files: Sequence[Path | str], overrides: Mapping[str, Any] | None = None) -> Config:
+    """Config files merged in order, then ``overrides``; paths absolute, class mapping read in.
+
+    Paths are relative to the file that states them; those of ``overrides`` to the last file.
+
+    Raises
+    ------
+    AuditError: anything wrong, with the key's path and the nearest valid name.
+    """
+    values: dict[str, Any] = {}
+    where = ""
+    folder = Path.cwd()
+    for file in map(Path, files):
+        folder, where = file.resolve().parent, str(file)
+        values = merge(values, _absolute(read_yaml(file), folder))
+    values = merge(values, _absolute(dict(overrides or {}), folder))
+    return parse_config(values, where)
+
+
+def parse_config(values: Mapping[str, Any], where: str) -> Config:
+    """Check a merged mapping; a ``classes`` file is read, relative to the working directory."""
+    try:
+        config = Config.model_validate(values)
+    except ValidationError as error:
+        raise _first_error(error, values, where) from None
+    if isinstance(config.dataset.classes, str):
+        mapping = _read_classes(Path(config.dataset.classes))
+        return parse_config(merge(values, {"dataset": {"classes": mapping}}), where)
+    return config
+
+
+def check_paths(config: Config, where: str) -> None:
+    """Every path of the config exists and is what it should be.
+
+    Raises
+    ------
+    AuditError: with the key and the path.
+    """
+    model, dataset = config.model, config.dataset
+    for key, value in (
+        ("model.path", model.path),
+        ("model.weights", model.weights),
+        ("model.labels", model.labels),
+        ("dataset.names", dataset.names),
+    ):
+        if value is not None and not Path(value).exists():
+            raise AuditError(f"{key}: no such file {value!r}", where=where)
+    for path in dataset.annotation_paths():
+        if not Path(path).exists():
+            raise AuditError(f"dataset.annotations: no such file or folder {path!r}", where=where)
+    for path in dataset.image_paths():
+        if not Path(path).is_dir():
+            raise AuditError(f"dataset.images: no such folder {path!r}", where=where)
+
+
+def results_folder(config: Config) -> Path:
+    """Where this audit's results go."""
+    return Path(config.audit.output or Path("reports") / config.audit.name)
+
+
+def dump_config(config: Config) -> str:
+    """The whole config as JSON, defaults written out, byte for byte the same each time."""
+    return json.dumps(config.model_dump(mode="json"), indent=2, sort_keys=True) + "\n"
+
+
+def read_resolved(path: Path) -> Config:
+    """The config that :func:`dump_config` wrote: what the stages read."""
+    return parse_config(json.loads(path.read_text(encoding="utf-8")), str(path))
+
+
+def settings_digest(config: Config, *sections: str) -> str:
+    """Digest of some sections, so that a rule reruns only when what it uses has changed."""
+    values = config.model_dump(mode="json")
+    return digest_json({key: _pick(values, key) for key in sections})
+
+
+def _pick(values: Mapping[str, Any], dotted: str) -> Any:
+    for part in dotted.split("."):
+        values = values[part]
+    return values
+
+
+def _absolute(values: dict[str, Any], folder: Path) -> dict[str, Any]:
+    for section, key in PATH_KEYS:
+        part = values.get(section)
+        if isinstance(part, Mapping) and part.get(key) is not None:
+            values[section] = {**part, key: _join(folder, part[key])}
+    dataset = values.get("dataset")
+    if isinstance(dataset, Mapping) and isinstance(dataset.get("classes"), str):
+        values["dataset"] = {**dataset, "classes": _join(folder, dataset["classes"])}
+    return values
+
+
+def _join(folder: Path, value: Any) -> Any:
+    if isinstance(value, list):
+        return [_join(folder, item) for item in value]
+    return str(folder / value) if isinstance(value, str) else value
+
+
+def _read_classes(path: Path) -> dict[str, Any]:
+    try:
+        mapping = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise AuditError(
+            f"cannot be read: {error.strerror}", where=f"dataset.classes: {path}"
+        ) from None
+    except ValueError as error:
+        raise AuditError(f"is not valid JSON: {error}", where=f"dataset.classes: {path}") from None
+    if not isinstance(mapping, dict):
+        raise AuditError(
+            "is not a class mapping",
+            where=f"dataset.classes: {path}",
+            expected="an object of class: [outputs]",
+            received=mapping,
+        )
+    return mapping
+
+
+def _first_error(error: ValidationError, values: Mapping[str, Any], where: str) -> AuditError:
+    """The first fault as one line; pydantic's union tags are taken out of the key's path."""
+    first = error.errors(include_url=False)[0]
+    keys = [k for k in first["loc"] if _is_key(k)]
+    path = ".".join(map(str, keys))
+    if first["type"] == "extra_forbidden":
+        hint = nearest(str(keys[-1]), _valid_keys(keys[:-1]))
+        return AuditError(f"unknown key {path!r}", where=where, hint=hint)
+    if first["type"] == "missing":
+        return AuditError(f"key {path!r} is missing", where=where)
+    message = first["msg"].removeprefix("Value error, ")
+    received = None if isinstance(first["input"], Mapping) else first["input"]
+    return AuditError(f"{path}: {message[0].lower()}{message[1:]}", where=where, received=received)
+
+
+def _is_key(part: object) -> bool:
+    """False for the tags that pydantic adds for a union's branches (`str`, `list[str]` ...)."""
+    if not isinstance(part, str):
+        return True
+    tagged = part in {"str", "int", "float", "bool", "CustomPreprocess", "PercentileThreshold"}
+    return not (
+        tagged or part.startswith(("list[", "dict[", "literal[", "constrained-", "function-"))
+    )
+
+
+def _valid_keys(path: Sequence[object]) -> list[str]:
+    """Names of the keys that a section has."""
+    section: Any = Config
+    for key in path:
+        field = section.model_fields.get(str(key)) if _is_model(section) else None
+        if field is None:
+            return []
+        options = (field.annotation, *get_args(field.annotation))
+        section = next((a for a in options if _is_model(a)), None)
+    return list(section.model_fields) if _is_model(section) else []
+
+
+def _is_model(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, BaseModel)

@@ -1,0 +1,172 @@
+"""Sets of pixels made of boxes: rasters, and a coarser tiling, which is enough for most sums."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from audit.geometry.boxes import CHUNK, pixel_ranges
+from audit.geometry.frames import Window
+
+# Up to this many boxes are painted one by one; more go through a difference image.
+FEW_BOXES = 16
+# A distance that exceeds the tolerance by rounding alone still counts, in pixels.
+DISTANCE_SLACK = 1e-9
+
+
+def box_mask(boxes: np.ndarray, window: Window) -> np.ndarray:
+    """Union of (n, 4) boxes as a uint8 raster (rows, cols) of the window: 1 inside, 0 outside."""
+    ranges = _inside_window(boxes, window) - _origin(window)
+    return _paint(ranges, window.rows, window.cols).view(np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class Tiling:
+    """A window cut along the pixel edges of all boxes; each tile is wholly in or out of a region.
+
+    n boxes make at most (2n + 1)^2 tiles, and never more than pixels: one box makes nine. Sums over
+    regions of anything separable are sums over tiles.
+    """
+
+    window: Window
+    y_edges: np.ndarray
+    """(ny + 1,) int64 pixel rows of the original, from the window's first to its end."""
+    x_edges: np.ndarray
+    inside: np.ndarray
+    """(ny, nx) bool: the tile belongs to M, the union of the reference boxes."""
+    valid: np.ndarray
+    """(ny, nx) bool: the tile belongs to V. An ignored region is not in V, except where a
+    reference box lies over it: a normal annotation is worth more than a crowd region around it."""
+    has_ignored: bool
+
+    def count(self, region: np.ndarray) -> int:
+        """Pixels of a (ny, nx) bool region."""
+        heights, widths = np.diff(self.y_edges), np.diff(self.x_edges)
+        return int(np.einsum("y,yx,x->", heights, region, widths))
+
+    def raster(self, region: np.ndarray) -> np.ndarray:
+        """A (ny, nx) bool region as a bool raster (rows, cols) of the window."""
+        wide = np.repeat(region, np.diff(self.x_edges), axis=1)
+        return np.repeat(wide, np.diff(self.y_edges), axis=0)
+
+
+def tile(window: Window, boxes: np.ndarray, ignored: np.ndarray) -> Tiling:
+    """The tiling of a window by reference boxes (n, 4) and ignored regions (m, 4)."""
+    ranges = _inside_window(boxes, window)
+    holes = _inside_window(ignored, window)
+    x_edges = _edges(window.col0, window.col1, ranges[:, 0::2], holes[:, 0::2])
+    y_edges = _edges(window.row0, window.row1, ranges[:, 1::2], holes[:, 1::2])
+    inside = _paint_tiles(ranges, y_edges, x_edges)
+    if len(holes):
+        valid = inside | ~_paint_tiles(holes, y_edges, x_edges)
+    else:
+        valid = np.ones_like(inside)
+    return Tiling(window, y_edges, x_edges, inside, valid, bool(len(holes)))
+
+
+def dilated_count(tiling: Tiling, boxes: np.ndarray, tolerance: float) -> int:
+    """Pixels of V whose centres lie within ``tolerance`` pixels of any of (n, 4) boxes, inclusive.
+
+    Distance is Euclidean and continuous, from the pixel's centre to the closed box.
+    """
+    if len(boxes) <= FEW_BOXES:
+        starts, ends = _disjoint(*_runs(tiling.window, boxes, tolerance))
+        if not tiling.has_ignored:
+            return int((ends - starts).sum())
+        return int((_valid_before(tiling, ends) - _valid_before(tiling, starts)).sum())
+    covered = _covered(tiling.window, boxes, tolerance)
+    return int(np.count_nonzero(covered & tiling.raster(tiling.valid)))
+
+
+def _covered(window: Window, boxes: np.ndarray, tolerance: float) -> np.ndarray:
+    """The dilated boxes as a bool raster of the window, for any number of boxes."""
+    depth = np.zeros((window.rows, window.cols + 1), dtype=np.int32)
+    rows = np.arange(window.rows)
+    step = max(1, CHUNK // max(window.rows, 1))
+    for start in range(0, len(boxes), step):
+        first, end = _runs(window, boxes[start : start + step], tolerance)
+        np.add.at(depth, (np.broadcast_to(rows, first.shape), first), 1)
+        np.add.at(depth, (np.broadcast_to(rows, end.shape), end), -1)
+    return np.cumsum(depth[:, :-1], axis=1) > 0
+
+
+def _runs(window: Window, boxes: np.ndarray, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
+    """First and end column, within the window, of each dilated box in each row: two (n, rows)."""
+    x0, y0, x1, y1 = (edge[:, None] for edge in boxes.T)
+    y = np.arange(window.row0, window.row1) + 0.5
+    dy = np.maximum(np.maximum(y0 - y, y - y1), 0.0)
+    reach = np.sqrt(np.maximum(tolerance * tolerance - dy * dy, 0.0)) + DISTANCE_SLACK
+    first = np.ceil(x0 - reach - 0.5) - window.col0
+    end = np.floor(x1 + reach - 0.5) + 1 - window.col0
+    first = np.clip(first, 0, window.cols).astype(np.int64)
+    end = np.clip(end, first, window.cols).astype(np.int64)
+    return first, np.where(dy <= tolerance + DISTANCE_SLACK, end, first)
+
+
+def _disjoint(first: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The runs of each row, (n, rows) each, cut so that none overlaps another of its row."""
+    if len(first) == 1:
+        return first, end
+    order = np.argsort(first, axis=0, kind="stable")
+    first, end = np.take_along_axis(first, order, 0), np.take_along_axis(end, order, 0)
+    reached = np.zeros_like(end)
+    reached[1:] = np.maximum.accumulate(end, axis=0)[:-1]
+    start = np.maximum(first, reached)
+    return start, np.maximum(end, start)
+
+
+def _valid_before(tiling: Tiling, cols: np.ndarray) -> np.ndarray:
+    """Pixels of V to the left of window column ``cols`` (n, rows) in each row of the window."""
+    x_edges = tiling.x_edges - tiling.window.col0
+    totals = np.cumsum(tiling.valid * np.diff(x_edges), axis=1)
+    before = np.concatenate((np.zeros_like(totals[:, :1]), totals), axis=1)
+    band = np.repeat(np.arange(len(tiling.valid)), np.diff(tiling.y_edges))
+    nx = tiling.valid.shape[1]
+    tile_of = np.minimum(np.searchsorted(x_edges, cols, side="right") - 1, nx - 1)
+    return before[band, tile_of] + tiling.valid[band, tile_of] * (cols - x_edges[tile_of])
+
+
+def _origin(window: Window) -> tuple[int, int, int, int]:
+    return (window.col0, window.row0, window.col0, window.row0)
+
+
+def _inside_window(boxes: np.ndarray, window: Window) -> np.ndarray:
+    """Pixel ranges of the boxes cut to the window; those that hold no pixel are left out."""
+    if not len(boxes):
+        return np.zeros((0, 4), dtype=np.int64)
+    low, high = _origin(window), (window.col1, window.row1, window.col1, window.row1)
+    # Clipped before rounding: a coordinate may be too large for an integer.
+    ranges = pixel_ranges(np.clip(boxes, low, high))
+    return ranges[(ranges[:, 2:] > ranges[:, :2]).all(axis=1)]
+
+
+def _edges(start: int, end: int, *cuts: np.ndarray) -> np.ndarray:
+    found = {start, end}
+    for cut in cuts:
+        found.update(cut.ravel().tolist())
+    return np.array(sorted(found), dtype=np.int64)
+
+
+def _paint_tiles(ranges: np.ndarray, y_edges: np.ndarray, x_edges: np.ndarray) -> np.ndarray:
+    """Union of pixel ranges as a bool (ny, nx) over tiles; their edges are among the given ones."""
+    tiles = np.empty_like(ranges)
+    tiles[:, 0::2] = np.searchsorted(x_edges, ranges[:, 0::2])
+    tiles[:, 1::2] = np.searchsorted(y_edges, ranges[:, 1::2])
+    return _paint(tiles, len(y_edges) - 1, len(x_edges) - 1)
+
+
+def _paint(ranges: np.ndarray, rows: int, cols: int) -> np.ndarray:
+    """Union of (n, 4) ranges as a bool (rows, cols); ranges lie within it."""
+    if len(ranges) <= FEW_BOXES:
+        grid = np.zeros((rows, cols), dtype=bool)
+        for x0, y0, x1, y1 in ranges.tolist():
+            grid[y0:y1, x0:x1] = True
+        return grid
+    depth = np.zeros((rows + 1, cols + 1), dtype=np.int32)
+    x0, y0, x1, y1 = ranges.T
+    np.add.at(depth, (y0, x0), 1)
+    np.add.at(depth, (y1, x1), 1)
+    np.add.at(depth, (y0, x1), -1)
+    np.add.at(depth, (y1, x0), -1)
+    return depth.cumsum(axis=0).cumsum(axis=1)[:-1, :-1] > 0

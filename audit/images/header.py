@@ -1,0 +1,117 @@
+"""What an image file says of itself before its pixels are decoded."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import dataclass
+
+from PIL import Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
+
+# Above this an image is refused before it is decoded: a small file can claim any size. 16-bit RGBA
+# at this size takes 1.4 GB.
+MAX_PIXELS = 178_956_970
+# The EXIF tag of orientation, and the values that swap width and height.
+ORIENTATION_TAG = 0x0112
+SIDEWAYS = (5, 6, 7, 8)
+# Endings that name a format. A file whose content is another's is read as what it is, and noted.
+FORMAT_SUFFIXES = {
+    "JPEG": {".jpg", ".jpeg", ".jpe", ".jfif"},
+    "MPO": {".jpg", ".jpeg", ".mpo"},
+    "PNG": {".png"},
+    "BMP": {".bmp", ".dib"},
+    "GIF": {".gif"},
+    "WEBP": {".webp"},
+    "TIFF": {".tif", ".tiff"},
+}
+# Decoders that are let near hostile files: the common ones, none that runs another program.
+# MPO, a JPEG with further pictures behind it, is opened by the JPEG one.
+FORMATS = (*(f for f in FORMAT_SUFFIXES if f != "MPO"), "PPM")
+# PIL knows only its five oldest formats until the plugins of the others are imported.
+_PLUGINS = (TiffImagePlugin, WebPImagePlugin)
+
+
+class UnreadableImage(Exception):
+    """An image that cannot be used: ``reason`` is one snake_case word, ``detail`` a clause."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class ImageHeader:
+    """Format, mode and size of an image file.
+
+    ``stored_width`` and ``stored_height`` are those of the pixels in the file; ``width`` and
+    ``height`` those of the image turned upright by its EXIF ``orientation`` (1 to 8; 1: as stored).
+    """
+
+    format: str
+    mode: str
+    stored_width: int
+    stored_height: int
+    orientation: int
+
+    @property
+    def width(self) -> int:
+        return self.stored_height if self.orientation in SIDEWAYS else self.stored_width
+
+    @property
+    def height(self) -> int:
+        return self.stored_width if self.orientation in SIDEWAYS else self.stored_height
+
+    def matches(self, suffix: str) -> bool:
+        """False when a file name ends like another format's."""
+        suffix = suffix.lower()
+        claimed = [f for f, suffixes in FORMAT_SUFFIXES.items() if suffix in suffixes]
+        return not claimed or self.format in claimed
+
+
+def open_image(data: bytes) -> Image.Image:
+    """PIL's lazy image over a file's bytes.
+
+    Raises
+    ------
+    UnreadableImage: empty, of no known format, or larger than :data:`MAX_PIXELS`.
+    """
+    if not data:
+        raise UnreadableImage("empty_file", "the file has no bytes")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # PIL warns at half of its own limit; ours is below
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except Image.DecompressionBombError:
+        raise UnreadableImage("too_large", f"more than {MAX_PIXELS} pixels") from None
+    except UnidentifiedImageError:
+        raise UnreadableImage("not_an_image", "no known image format") from None
+    except Exception as error:  # a hostile header may raise anything
+        raise UnreadableImage("not_an_image", str(error) or type(error).__name__) from None
+    if image.width * image.height > MAX_PIXELS:
+        raise UnreadableImage("too_large", f"{image.width}x{image.height} pixels")
+    return image
+
+
+def read_header(data: bytes) -> ImageHeader:
+    """The header of an image file's bytes.
+
+    Raises
+    ------
+    UnreadableImage: see :func:`open_image`.
+    """
+    image = open_image(data)
+    return ImageHeader(
+        image.format or "", image.mode, image.width, image.height, _orientation(image)
+    )
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF orientation; 1 where there is none, or none that is valid."""
+    if "exif" not in image.info and image.format not in ("TIFF", "WEBP", "PNG"):
+        return 1  # getexif() parses and copies; most files hold nothing to parse
+    try:
+        value = image.getexif().get(ORIENTATION_TAG, 1)
+    except Exception:  # broken EXIF says nothing about the pixels
+        return 1
+    return value if value in range(1, 9) else 1

@@ -1,0 +1,76 @@
+"""What a user may choose about the metrics, as one frozen value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from audit.errors import AuditError
+from audit.heatmaps import Threshold
+from audit.metrics.base import METRICS, Metric
+
+DEFAULT_SWEEP = tuple(round(0.05 * k, 2) for k in range(1, 20))
+
+
+@dataclass(frozen=True)
+class MetricSettings:
+    """Settings of the metrics of a run; checked when made.
+
+    Raises
+    ------
+    AuditError: an unknown metric, a tolerance below 0, a sweep value outside 0 to 1.
+    """
+
+    metrics: tuple[str, ...] | None = None
+    """Names, in the order in which their columns appear; None for the default set."""
+    tolerance: float = 0.0
+    """Pixels of the original by which the maximum may miss a box (``flags.tolerance``)."""
+    threshold: Threshold = field(default_factory=Threshold)
+    sweep: tuple[float, ...] = DEFAULT_SWEEP
+    """Further thresholds, fractions of the maximum, each kept for every record. 0 is allowed: the
+    whole view."""
+    min_headroom: float = 0.2
+    """Least ``energy_ceiling - area_fraction`` at which an energy skill is told."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.tolerance < float("inf"):
+            raise AuditError("bad tolerance", expected="pixels >= 0", received=self.tolerance)
+        if not all(0 <= t <= 1 for t in self.sweep):
+            raise AuditError("bad sweep", expected="fractions 0 to 1", received=self.sweep)
+        if not 0 < self.min_headroom <= 1:
+            raise AuditError("bad min_headroom", expected="0 to 1", received=self.min_headroom)
+        _ = self.chosen  # an unknown name is told now, not at the first record
+
+    @cached_property
+    def chosen(self) -> tuple[Metric, ...]:
+        """The metrics themselves."""
+        if self.metrics is None:
+            return tuple(entry for _, entry in METRICS.items() if entry.default)
+        return tuple(METRICS.get(name, where="metrics") for name in dict.fromkeys(self.metrics))
+
+    @cached_property
+    def nothing_observed(self) -> dict[str, None]:
+        """Every column of the chosen metrics, with None."""
+        return {column.name: None for entry in self.chosen for column in entry.columns}
+
+    @cached_property
+    def fixed_levels(self) -> tuple[np.ndarray, np.ndarray]:
+        """:meth:`levels` of a fixed fraction, worked out once."""
+        return _levels(self.threshold.value, self.sweep)
+
+    def levels(self, fraction: float) -> tuple[np.ndarray, np.ndarray]:
+        """All thresholds of a record, rising and without repeats; and where each is found.
+
+        Returns float64 (k,) fractions and int64 (1 + len(sweep),) places in them: first that of
+        ``fraction``, the configured threshold's on this map, then those of the sweep.
+        """
+        if self.threshold.kind == "fraction":
+            return self.fixed_levels
+        return _levels(fraction, self.sweep)
+
+
+def _levels(fraction: float, sweep: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
+    values, places = np.unique(np.array((fraction, *sweep)), return_inverse=True)
+    return values, places.ravel()

@@ -1,0 +1,155 @@
+"""Walks on a traced graph: where the logits are, and which activation an explanation looks at.
+
+Nothing here runs the graph, and nothing depends on how the model was written: functional, nested
+and subclassed models all trace to the same kinds of operations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from audit.errors import AuditError
+
+# Operations that change neither the values nor their order.
+SHAPE_ONLY = {"Identity", "Reshape", "Cast", "Squeeze", "ExpandDims", "StopGradient", "Snapshot"}
+# What may stand between the last convolution's activation and the head. Never IdentityN: the
+# gradient of silu is defined on it, and is None at its input.
+STEP_BACK = {"MaxPool", "MaxPoolV2", "AvgPool", "Pad", "PadV2", "MirrorPad", "Identity", "Cast"}
+SPATIAL_SOURCES = {
+    "Conv2D",
+    "DepthwiseConv2dNative",
+    "MaxPool",
+    "MaxPoolV2",
+    "AvgPool",
+    "Conv2DBackpropInput",
+}
+ATTENTION = {"BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "Einsum"}
+
+
+def final_activation(output: Any) -> tuple[str, Any]:
+    """The kind of the model's last activation and the tensor that goes into it.
+
+    Returns
+    -------
+    ``("softmax" | "sigmoid", logits)``, or ``("none", output)`` where the graph ends in neither.
+    """
+    tensor = output
+    while tensor.op.type in SHAPE_ONLY and tensor.op.inputs:
+        tensor = tensor.op.inputs[0]
+    kinds = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
+    if tensor.op.type in kinds:
+        return kinds[tensor.op.type], tensor.op.inputs[0]
+    return "none", output
+
+
+def is_spatial(tensor: Any, batch: int) -> bool:
+    """True for (B, H, W, C) with the batch axis kept and more than one place."""
+    shape = tensor.shape
+    if shape.rank != 4 or None in shape.as_list():
+        return False
+    return shape[0] == batch and shape[1] * shape[2] > 1
+
+
+def default_layer(logits: Any, model_input: Any, batch: int) -> tuple[Any, str]:
+    """The activation that explanations look at, and why.
+
+    Walk back from the logits to the first spatial tensors, then step back through pooling and
+    padding. The rule was tried on fifteen keras.applications networks.
+
+    Raises
+    ------
+    AuditError: there is no such tensor, there are several, or attention lies in between.
+    """
+    reached = downstream(model_input)
+    found, crossed = _walk_back(logits, reached, batch)
+    found = {t.name: t for t in (_step_back(t, reached, batch) for t in found)}
+    found = {name: t for name, t in found.items() if _has_spatial_source(t, reached)}
+    if crossed & ATTENTION and "Softmax" in crossed:
+        raise AuditError(
+            "attention lies between the head and the last spatial layer",
+            where="explain.layer",
+            hint="name a layer; `focus-audit layers MODEL` lists them",
+        )
+    if not found:
+        raise AuditError(
+            "the model has no spatial layer", where="explain.layer",
+            expected="a convolution or pooling whose output (H, W, C) has H*W > 1 before the head",
+            hint="a heatmap needs one; this model cannot be explained by this method",
+        )  # fmt: skip
+    if len(found) > 1:
+        raise AuditError(
+            "the head joins several branches: " + " and ".join(sorted(found)),
+            where="explain.layer",
+            hint="name one layer; `focus-audit layers MODEL` lists them",
+        )
+    tensor = next(iter(found.values()))
+    return tensor, "last activation with H*W > 1 on the way back from the scores, before pooling"
+
+
+def downstream(tensor: Any) -> set[Any]:
+    """All operations that depend on ``tensor``."""
+    reached: set[Any] = set()
+    waiting = list(tensor.consumers())
+    while waiting:
+        op = waiting.pop()
+        if op not in reached:
+            reached.add(op)
+            waiting.extend(c for out in op.outputs for c in out.consumers())
+    return reached
+
+
+def needs(targets: Iterable[Any], source: Any, without: Any) -> bool:
+    """True when ``targets`` depend on ``source`` by a way that does not lead through ``without``."""
+    seen: set[str] = set()
+    waiting = list(targets)
+    while waiting:
+        tensor = waiting.pop()
+        if tensor.name == source.name:
+            return True
+        if tensor.name in seen or tensor.name == without.name:
+            continue
+        seen.add(tensor.name)
+        waiting.extend(tensor.op.inputs)
+    return False
+
+
+def _walk_back(start: Any, reached: set[Any], batch: int) -> tuple[list[Any], set[str]]:
+    """First spatial tensors on every way back from ``start``, and the op types passed."""
+    found, crossed, seen = [], set(), set()
+    waiting = [start]
+    while waiting:
+        tensor = waiting.pop()
+        if tensor.name in seen or tensor.op not in reached:
+            continue
+        seen.add(tensor.name)
+        if is_spatial(tensor, batch):
+            found.append(tensor)
+            continue
+        crossed.add(tensor.op.type)
+        waiting.extend(tensor.op.inputs)
+    return found, crossed
+
+
+def _step_back(tensor: Any, reached: set[Any], batch: int) -> Any:
+    while tensor.op.type in STEP_BACK:
+        source = tensor.op.inputs[0]
+        if source.op not in reached or not is_spatial(source, batch):
+            break
+        tensor = source
+    return tensor
+
+
+def _has_spatial_source(tensor: Any, reached: set[Any]) -> bool:
+    """A convolution or pooling at or before ``tensor``."""
+    seen: set[Any] = set()
+    waiting = [tensor.op]
+    while waiting:
+        op = waiting.pop()
+        if op.type in SPATIAL_SOURCES:
+            return True
+        if op in seen or op not in reached:
+            continue
+        seen.add(op)
+        waiting.extend(i.op for i in op.inputs)
+    return False

@@ -1,0 +1,309 @@
+"""``explain``: one shard through the model: predictions and heatmaps, in one pass.
+
+Decoding runs ahead in threads; the model sees batches of exactly the configured size, the last one
+padded, so that results do not depend on the shard an image is in.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pyarrow as pa
+
+from audit.config.model import Config
+from audit.errors import AuditError
+from audit.explain import METHODS, LayerTrace
+from audit.geometry import Placement, placement
+from audit.heatmaps import encode, maximum
+from audit.images import ImageHeader, UnreadableImage, decode, fit
+from audit.models.probe import Forward, ModelProbe
+from audit.progress import Progress
+from audit.stages.layout import Layout
+from audit.stages.runtime import thread_count
+from audit.stages.targets import Target, TargetChooser, target_score
+from audit.tables.parquet import TableWriter, count_rows, iterate_rows, open_table
+
+RECORD_SCHEMA = pa.schema(
+    [
+        ("file_name", pa.string()),
+        ("target_class", pa.string()),
+        ("method", pa.string()),
+        ("layer", pa.string()),
+        ("role", pa.string()),
+        ("reference", pa.string()),
+        ("correct", pa.bool_()),
+        ("target_score", pa.float64()),
+        ("target_probability", pa.float64()),
+        ("grid_height", pa.int32()),
+        ("grid_width", pa.int32()),
+        ("heatmap", pa.binary()),
+        ("heatmap_scale", pa.float32()),
+        ("point_u", pa.float64()),
+        ("point_v", pa.float64()),
+        ("tied", pa.bool_()),
+        ("map_kind", pa.string()),
+    ]
+)
+IMAGE_SCHEMA = pa.schema(
+    [
+        ("file_name", pa.string()),
+        ("fault", pa.string()),
+        ("detail", pa.string()),
+        ("n_targets", pa.int32()),
+        ("predicted_output", pa.int32()),
+        ("predicted_class", pa.string()),
+        ("predicted_score", pa.float64()),
+        ("fingerprint", pa.binary()),
+    ]
+)
+# Columns of the index that this stage reads; the annotations' own details stay on disk.
+INDEX_COLUMNS = [
+    "file_name", "path", "format", "mode", "stored_width", "stored_height", "orientation", "objects",
+]  # fmt: skip
+FINGERPRINT_SIZE = 16
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """An image ready for the model, or the reason why it is not."""
+
+    row: dict[str, Any]
+    pixels: np.ndarray | None
+    fingerprint: bytes
+    fault: UnreadableImage | None
+
+
+def run_explain(
+    config: Config, layout: Layout, found: dict[str, Any], shard: str, progress: Progress
+) -> None:
+    """Explain one shard and write its two tables; ``found`` is the content of ``model.json``."""
+    from audit.models.runtime import start
+
+    threads = thread_count(config)
+    start(threads)
+    cv2.setNumThreads(1)  # images are decoded side by side already
+    probe = ModelProbe(config)
+    if probe.facts.as_dict() != found["facts"]:
+        raise AuditError(
+            "the model is not the one that was inspected", where="model.path",
+            hint="run again; it was changed while the audit ran",
+        )  # fmt: skip
+    chooser = TargetChooser(
+        found["classes"], found["labels"], probe.facts.output, config.targets.chosen(),
+        config.targets.top_k,
+    )  # fmt: skip
+    rows = iterate_rows(layout.index(shard), INDEX_COLUMNS)
+    progress.start(count_rows(layout.index(shard)), "images explained")
+    with (
+        open_table(layout.explained(shard), RECORD_SCHEMA) as records,
+        open_table(layout.seen(shard), IMAGE_SCHEMA) as images,
+        ThreadPoolExecutor(max_workers=threads) as pool,
+    ):
+        explainer = Explainer(config, probe, chooser, records, images)
+        loaded = load_ahead(pool, rows, config, probe, ahead=4 * probe.batch)
+        for batch in _batches(loaded, probe.batch, images):
+            explainer.explain(batch)
+            progress.step(len(batch))
+    progress.finish()
+
+
+class Explainer:
+    """Takes batches of loaded images and writes their rows."""
+
+    def __init__(
+        self,
+        config: Config,
+        probe: ModelProbe,
+        chooser: TargetChooser,
+        records: TableWriter,
+        images: TableWriter,
+    ) -> None:
+        self._config = config
+        self._probe = probe
+        self._chooser = chooser
+        self._records = records
+        self._images = images
+        self._method = METHODS.get(config.explain.method)
+
+    def explain(self, batch: Sequence[Loaded]) -> None:
+        """One forward pass for the batch, then all of its targets."""
+        first = batch[0].pixels
+        pixels = np.zeros((self._probe.batch, *first.shape), np.uint8)
+        for slot, item in enumerate(batch):
+            pixels[slot] = item.pixels
+        forward = self._probe.forward(pixels)
+        jobs = [
+            (slot, target)
+            for slot, item in enumerate(batch)
+            for target in self._targets(item, forward, slot)
+        ]
+        maps, scores = self._heatmaps(pixels, forward, jobs)
+        for (slot, target), heatmap, score in zip(jobs, maps, scores, strict=True):
+            self._records.append(self._record(batch[slot], target, heatmap, score, forward, slot))
+
+    def _targets(self, item: Loaded, forward: Forward, slot: int) -> list[Target]:
+        """Choose the image's targets, and note the image itself."""
+        probabilities = forward.probabilities[slot]
+        row = {"file_name": item.row["file_name"], "fingerprint": item.fingerprint}
+        if not np.isfinite(probabilities).all():
+            fault = "non_finite_output"
+            self._images.append({**row, "fault": fault, "detail": "the model gave NaN or infinity"})
+            return []
+        targets = self._chooser.choose(annotated_classes(item.row["objects"]), probabilities)
+        top = int(probabilities.argmax())
+        self._images.append(
+            {
+                **row,
+                "n_targets": len(targets),
+                "predicted_output": top,
+                "predicted_class": self._chooser.predicted_class(probabilities),
+                "predicted_score": float(probabilities[top]),
+            }
+        )
+        return targets
+
+    def _heatmaps(
+        self, pixels: np.ndarray, forward: Forward, jobs: Sequence[tuple[int, Target]]
+    ) -> tuple[np.ndarray, list[float]]:
+        facts = self._probe.facts
+        found = not facts.score_reason.startswith("logits not found")
+        pairs = [
+            target_score(
+                forward.scores[slot],
+                forward.probabilities[slot],
+                target.outputs,
+                facts.score,
+                found,
+            )
+            for slot, target in jobs
+        ]
+        rows = np.array([slot for slot, _ in jobs], np.int64)
+        seeds = np.array([seed for _, seed in pairs], np.float32).reshape(
+            len(jobs), facts.n_outputs
+        )
+        gradients = self._probe.mean_gradients(pixels, forward, rows, seeds)
+        trace = LayerTrace(forward.activations, rows, gradients)
+        return self._method.heatmaps(trace), [score for score, _ in pairs]
+
+    def _record(
+        self,
+        item: Loaded,
+        target: Target,
+        heatmap: np.ndarray,
+        score: float,
+        forward: Forward,
+        slot: int,
+    ) -> dict[str, Any]:
+        annotated = annotated_classes(item.row["objects"])
+        probabilities = forward.probabilities[slot]
+        peak = maximum(heatmap)
+        data, scale = encode(heatmap)
+        return {
+            "file_name": item.row["file_name"],
+            "target_class": target.class_name,
+            "method": self._config.explain.method,
+            "layer": self._probe.facts.layer,
+            "role": "+".join(target.roles),
+            "reference": "class" if target.annotated else "any_object",
+            "correct": self._chooser.correct(target, annotated, probabilities),
+            "target_score": score,
+            "target_probability": float(probabilities[list(target.outputs)].sum()),
+            "grid_height": heatmap.shape[0],
+            "grid_width": heatmap.shape[1],
+            "heatmap": data,
+            "heatmap_scale": scale,
+            # Taken from the float32 map: storage as float16 makes ties.
+            "point_u": peak.u,
+            "point_v": peak.v,
+            "tied": peak.tied,
+            "map_kind": peak.kind,
+        }
+
+
+def annotated_classes(objects: Sequence[dict[str, Any]]) -> list[str]:
+    """Classes with an object in the image, ignored ones too, sorted."""
+    return sorted({o["class_name"] for o in objects})
+
+
+def load_ahead(
+    pool: ThreadPoolExecutor,
+    rows: Iterable[dict[str, Any]],
+    config: Config,
+    probe: ModelProbe,
+    ahead: int,
+) -> Iterator[Loaded]:
+    """Images in order, decoded up to ``ahead`` of the one that is asked for."""
+    waiting: deque[Future[Loaded]] = deque()
+    for row in rows:
+        waiting.append(pool.submit(load_image, row, config, probe))
+        if len(waiting) >= ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def load_image(row: dict[str, Any], config: Config, probe: ModelProbe) -> Loaded:
+    """Read, decode and resize one image; a fault of the file is kept, not raised."""
+    header = ImageHeader(
+        row["format"], row["mode"], row["stored_width"], row["stored_height"], row["orientation"]
+    )
+    try:
+        data = Path(row["path"]).read_bytes()
+        pixels = decode(data, header, probe.facts.channels)
+    except UnreadableImage as fault:
+        return Loaded(row, None, b"", fault)
+    except OSError as error:
+        fault = UnreadableImage("unreadable_file", error.strerror or str(error))
+        return Loaded(row, None, b"", fault)
+    resize = config.model.resize
+    small = fit(
+        pixels, image_placement(header, config, probe), resize.interpolation, resize.pad_value
+    )
+    return Loaded(row, small, fingerprint(small), None)
+
+
+def image_placement(header: ImageHeader, config: Config, probe: ModelProbe) -> Placement:
+    """Where the image goes in the model's input."""
+    facts, resize = probe.facts, config.model.resize
+    return placement(
+        header.width, header.height, facts.input_width, facts.input_height, resize.mode,
+        resize.crop_fraction,
+    )  # fmt: skip
+
+
+def fingerprint(pixels: np.ndarray) -> bytes:
+    """256 bits that near-duplicates share: which of two neighbours in a 17x16 grid is brighter.
+
+    The difference hash of N. Krawetz (2013), on the model's input, uint8 (H, W, C).
+    """
+    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) if pixels.shape[2] == 3 else pixels[:, :, 0]
+    small = cv2.resize(grey, (FINGERPRINT_SIZE + 1, FINGERPRINT_SIZE), interpolation=cv2.INTER_AREA)
+    return np.packbits(small[:, 1:] > small[:, :-1]).tobytes()
+
+
+def _batches(loaded: Iterator[Loaded], size: int, images: TableWriter) -> Iterator[list[Loaded]]:
+    """Full batches of images that could be read; the others are noted at once."""
+    batch: list[Loaded] = []
+    for item in loaded:
+        if item.fault is not None:
+            images.append(
+                {
+                    "file_name": item.row["file_name"],
+                    "fault": item.fault.reason,
+                    "detail": item.fault.detail,
+                }
+            )
+            continue
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

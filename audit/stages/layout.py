@@ -1,0 +1,50 @@
+"""Where each stage's files lie inside the results folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Paths of one audit's files; ``root`` is ``reports/<name>``."""
+
+    root: Path
+
+    @property
+    def stages(self) -> Path:
+        """Intermediate files: everything that a later stage reads and a person does not."""
+        return self.root / "stages"
+
+    @property
+    def config(self) -> Path:
+        return self.stages / "config.json"
+
+    @property
+    def manifest(self) -> Path:
+        return self.stages / "index" / "manifest.json"
+
+    @property
+    def index_excluded(self) -> Path:
+        return self.stages / "index" / "excluded.parquet"
+
+    def index(self, shard: str) -> Path:
+        return self.stages / "index" / f"{shard}.parquet"
+
+    @property
+    def model(self) -> Path:
+        return self.stages / "model.json"
+
+    def explained(self, shard: str) -> Path:
+        return self.stages / "explain" / f"{shard}.records.parquet"
+
+    def seen(self, shard: str) -> Path:
+        return self.stages / "explain" / f"{shard}.images.parquet"
+
+    def scores(self, shard: str) -> Path:
+        return self.stages / "score" / f"{shard}.parquet"
+
+    @property
+    def overlays(self) -> Path:
+        return self.root / "overlays"

@@ -1,0 +1,138 @@
+"""``overlays``: pictures of the worst flagged records and of a random sample of the others."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from audit.config.model import Config
+from audit.heatmaps import decode as decode_heatmap
+from audit.images import ImageHeader, UnreadableImage, decode
+from audit.progress import Progress
+from audit.report.overlay import Caption, draw_overlay
+from audit.stages.layout import Layout
+from audit.stages.score import placing_of, reference_boxes
+from audit.stages.summarise import overlay_name
+from audit.tables.atomic import write_bytes
+from audit.tables.csv import write_csv
+from audit.tables.parquet import iterate_rows, read_table
+
+JPEG_QUALITY = 88
+INDEX_COLUMNS = ("overlay", "kind", "file_name", "target_class", "method", "note")
+
+
+def run_overlays(config: Config, layout: Layout, found: dict[str, Any], progress: Progress) -> None:
+    """Draw them and list them in ``overlays/index.csv``."""
+    predictions = read_table(layout.root / "predictions.parquet").to_pandas()
+    chosen = choose(predictions, pd.read_csv(layout.root / "flagged.csv"), config)
+    _remove_old(layout.overlays)
+    progress.start(len(chosen), "overlays drawn")
+    wanted = {(row["file_name"], row["target_class"], row["method"]): row for row in chosen}
+    for record, image in _records(layout, {row["file_name"] for row in chosen}):
+        row = wanted.get((record["file_name"], record["target_class"], record["method"]))
+        if row is not None:
+            row["note"] = _draw(config, layout, found, record, image, row)
+            progress.step()
+    table = pd.DataFrame(chosen, columns=list(INDEX_COLUMNS))
+    write_csv(layout.overlays / "index.csv", table)
+    progress.finish()
+
+
+def choose(
+    predictions: pd.DataFrame, flagged: pd.DataFrame, config: Config
+) -> list[dict[str, Any]]:
+    """Rows to draw: the flagged ones that have a path, then a seeded sample of other scored ones."""
+    keys = ["file_name", "target_class", "method"]
+    pictures = flagged[flagged["overlay"].notna()]
+    rows = [
+        {"overlay": r["overlay"], "kind": "flagged", **{k: r[k] for k in keys}}
+        for r in pictures.to_dict("records")
+    ]
+    others = predictions[
+        (predictions["status"] == "scored")
+        & ~predictions["background_focused"].fillna(False).astype(bool)
+    ]
+    count = min(config.report.overlays_sample, len(others))
+    drawn = np.random.default_rng(config.audit.seed).choice(len(others), count, replace=False)
+    for rank, record in enumerate(others.iloc[np.sort(drawn)].to_dict("records")):
+        path = overlay_name("sample", rank + 1, record["file_name"], record["target_class"])
+        rows.append({"overlay": path, "kind": "sample", **{k: record[k] for k in keys}})
+    by_key = predictions.set_index(keys)
+    return [{**by_key.loc[tuple(r[k] for k in keys)].to_dict(), **r} for r in rows]
+
+
+def _records(layout: Layout, names: set[str]):
+    """(record, image) pairs of these images, over all shards."""
+    for shard in json.loads(layout.manifest.read_text("utf-8"))["shards"]:
+        images = {
+            row["file_name"]: row
+            for row in iterate_rows(layout.index(shard["name"]))
+            if row["file_name"] in names
+        }
+        for record in iterate_rows(layout.explained(shard["name"])) if images else ():
+            if record["file_name"] in images:
+                yield record, images[record["file_name"]]
+
+
+def _draw(
+    config: Config,
+    layout: Layout,
+    found: dict[str, Any],
+    record: dict[str, Any],
+    image: dict[str, Any],
+    row: dict[str, Any],
+) -> str:
+    """Draw one record; what went wrong, or nothing."""
+    header = ImageHeader(
+        image["format"], image["mode"], image["stored_width"], image["stored_height"],
+        image["orientation"],
+    )  # fmt: skip
+    try:
+        pixels = decode(Path(image["path"]).read_bytes(), header)
+    except (OSError, UnreadableImage) as error:
+        return f"not drawn: {error}"
+    boxes, ignored = reference_boxes(record, image["objects"])
+    grid = (record["grid_height"], record["grid_width"])
+    hit = None if pd.isna(row["pointing_hit"]) else bool(row["pointing_hit"])
+    picture = draw_overlay(
+        pixels,
+        decode_heatmap(record["heatmap"], record["heatmap_scale"], grid),
+        placing_of(config, found).frame(image["width"], image["height"]),
+        boxes,
+        ignored,
+        (row["point_x"], row["point_y"]),
+        hit,
+        caption(row),
+    )
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=JPEG_QUALITY)
+    write_bytes(layout.root / row["overlay"], buffer.getvalue())
+    return ""
+
+
+def caption(row: dict[str, Any]) -> Caption:
+    """What a person needs to understand the picture."""
+    right = {True: "right", False: "wrong"}.get(row["correct"], "not known to be right or wrong")
+    focused = row["background_focused"] is True or row["background_focused"] == 1
+    where = "on the object" if row["pointing_hit"] else "off the object"
+    told = "background-focused: " if focused else ""
+    skill = "" if pd.isna(row["energy_skill"]) else f", energy skill {row['energy_skill']:.2f}"
+    return Caption(
+        title=f"{row['target_class']}: what the model looks at",
+        facts=f"{row['file_name']}   predicted {row['predicted_class']} "
+        f"({row['predicted_score']:.2f}), {right}",
+        verdict=f"{told}maximum {where}, {100 * row['energy_in_box']:.0f} % of the heatmap in the box "
+        f"({100 * row['area_fraction']:.0f} % of the image){skill}",
+        bad=bool(focused),
+    )
+
+
+def _remove_old(folder: Path) -> None:
+    """Pictures of an earlier summary would show records under another rank."""
+    for file in folder.glob("*.jpg"):
+        file.unlink()

@@ -1,0 +1,39 @@
+"""``settings``: the config, checked against everything that can be known without reading data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from audit.annotations import FORMATS
+from audit.config.load import check_paths, dump_config, load_config
+from audit.config.model import Config
+from audit.explain import METHODS
+from audit.metrics import METRICS
+from audit.stages.layout import Layout
+from audit.tables.atomic import write_text
+
+
+def load_settings(
+    files: Sequence[Path | str], overrides: Mapping[str, Any] | None = None
+) -> Config:
+    """The config from its files, with names looked up in the registries and paths looked for.
+
+    Raises
+    ------
+    AuditError: anything wrong, with the key and the nearest valid name.
+    """
+    config = load_config(files, overrides)
+    where = str(files[-1])
+    FORMATS.get(config.dataset.format, f"{where}: dataset.format")
+    METHODS.get(config.explain.method, f"{where}: explain.method")
+    for name in config.metrics or ():
+        METRICS.get(name, f"{where}: metrics")
+    check_paths(config, where)
+    return config
+
+
+def run_settings(config: Config, layout: Layout) -> None:
+    """Write the config that the other stages read."""
+    write_text(layout.config, dump_config(config))

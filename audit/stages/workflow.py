@@ -1,0 +1,71 @@
+"""What the Snakefile asks of the package: the config, and digests of what results depend on.
+
+Snakemake reruns a rule when its ``params`` change. It sees neither a changed module of this package
+nor a changed value inside a config file, so both go into ``params`` as digests.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from audit.config.load import results_folder, settings_digest
+from audit.config.model import Config
+from audit.digest import digest_file, digest_json, digest_listing, package_digest
+from audit.stages.settings import load_settings
+
+TABLES = (
+    "predictions.csv", "per_class.csv", "flagged.csv", "thresholds.csv", "excluded.csv", "summary.json",
+)  # fmt: skip
+
+
+class AuditRun:
+    """One audit as the workflow sees it."""
+
+    # Clears Snakemake's lint, which wants an environment per rule; used only with --sdm apptainer.
+    container = "docker://python:3.11-slim"
+
+    def __init__(self, config: Config, files: Sequence[Path | str], overrides: Mapping[str, Any]):
+        self.config = config
+        self.files = [str(f) for f in files]
+        self.overrides = json.dumps(dict(overrides), sort_keys=True)
+        self.root = str(results_folder(config))
+        self.tables = [f"{self.root}/{name}" for name in TABLES]
+
+    @classmethod
+    def load(cls, files: Sequence[Path | str], overrides: Mapping[str, Any]) -> AuditRun:
+        """Read and check the config; AuditError where it has a fault."""
+        return cls(load_settings(files, overrides), files, overrides)
+
+    def digest(self, *sections: str) -> str:
+        """Digest of the package's source and of these parts of the config; of all of it for none."""
+        names = sections or tuple(Config.model_fields)
+        return digest_json([package_digest(), settings_digest(self.config, *names)])
+
+    def model_digest(self) -> str:
+        """Digest of the model file's content: a touched file reruns nothing, a changed one does."""
+        return self._model
+
+    def data_listing(self) -> str:
+        """Digest of names, sizes and times of annotations and images: changes rerun the index."""
+        return self._data
+
+    @cached_property
+    def _model(self) -> str:
+        model = self.config.model
+        files = [model.path, model.weights, model.labels]
+        return digest_json([digest_file(f) for f in files if f])
+
+    @cached_property
+    def _data(self) -> str:
+        data = self.config.dataset
+        paths = [*data.annotation_paths(), *data.image_paths(), *filter(None, [data.names])]
+        return digest_json([digest_listing(p) for p in paths])
+
+    @staticmethod
+    def shards(manifest: str) -> list[str]:
+        """Names of the shards in a manifest."""
+        return [s["name"] for s in json.loads(Path(manifest).read_text("utf-8"))["shards"]]

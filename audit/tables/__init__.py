@@ -1,0 +1,1 @@
+"""Tables and files: column schemas, atomic writes, Parquet streams, digests, provenance."""

@@ -1,0 +1,19 @@
+"""CSV tables that read back to the same values, byte for byte the same each time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from audit.tables.atomic import atomic_path
+
+
+def write_csv(path: Path | str, table: pd.DataFrame) -> None:
+    """Write a table: UTF-8, LF, ``.`` as decimal point, empty for what was not observed.
+
+    Floats have the digits that read back to the same double; integers and truth values with gaps
+    must be of pandas' nullable types, or they would turn into floats.
+    """
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")

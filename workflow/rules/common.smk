@@ -1,0 +1,54 @@
+"""What all rules share: the checked config, the results folder, and what makes results stale."""
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import validate
+
+from audit.errors import AuditError
+from audit.stages.workflow import AuditRun
+
+if not workflow.configfiles:
+    raise WorkflowError("no config: add --configfile CONFIG (configs/template.yaml explains each key)")
+
+try:
+    AUDIT = AuditRun.load(workflow.configfiles, workflow.config_settings.config)
+except AuditError as error:
+    raise WorkflowError(str(error)) from None
+
+# The same rules as the config model's, in the form that other tools read.
+validate(config, "../schemas/config.schema.json")
+
+
+wildcard_constraints:
+    shard="[0-9a-f]+-[0-9a-f]{16}",
+
+
+def shards(pattern):
+    """Input function: `pattern` for every shard in the manifest that the index wrote."""
+
+    def paths(wildcards):
+        manifest = checkpoints.index.get().output.manifest
+        return [pattern.format(root=AUDIT.root, shard=name) for name in AUDIT.shards(manifest)]
+
+    return paths
+
+
+rule settings:
+    """The config as the stages read it: checked, defaults written out, paths absolute."""
+    output:
+        f"{AUDIT.root}/stages/config.json",
+    log:
+        f"{AUDIT.root}/logs/settings.log",
+    benchmark:
+        f"{AUDIT.root}/benchmarks/settings.tsv"
+    params:
+        files=AUDIT.files,
+        overrides=AUDIT.overrides,
+        root=AUDIT.root,
+        settings=AUDIT.digest(),
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    shell:
+        "focus-audit settings --configfile {params.files:q} --set {params.overrides:q}"
+        " --results {params.root:q} --log {log:q}"

@@ -1,0 +1,23 @@
+rule score:
+    """Score one shard's heatmaps against the boxes: no model, no pixels, seconds."""
+    input:
+        config=ancient(rules.settings.output),
+        manifest=ancient(rules.index.output.manifest),
+        model=ancient(rules.inspect.output[0]),
+        records=rules.explain.output.records,
+    output:
+        f"{AUDIT.root}/stages/score/{{shard}}.parquet",
+    log:
+        f"{AUDIT.root}/logs/score/{{shard}}.log",
+    benchmark:
+        f"{AUDIT.root}/benchmarks/score/{{shard}}.tsv"
+    params:
+        root=AUDIT.root,
+        settings=AUDIT.digest("heatmap", "metrics", "flags.tolerance", "flags.min_energy_skill"),
+    threads: workflow.cores
+    resources:
+        mem_mb=2000,
+        runtime=240,
+    shell:
+        "focus-audit score --results {params.root:q} --shard {wildcards.shard}"
+        " --jobs {threads} --log {log:q}"
