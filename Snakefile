@@ -9,13 +9,13 @@ from snakemake.utils import min_version
 min_version("9.25")
 
 
+# Jobs need the installed package and nothing else; used only with `--sdm apptainer`, where the image
+# has to bring the package.
+container: "docker://python:3.11-slim"
+
+
 include: "workflow/rules/common.smk"
-
-
-# Jobs of this workflow need the installed package and nothing else; a cluster brings its own image.
-container: AUDIT.container
-
-
+include: "workflow/rules/settings.smk"
 include: "workflow/rules/index.smk"
 include: "workflow/rules/explain.smk"
 include: "workflow/rules/score.smk"

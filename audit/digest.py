@@ -36,7 +36,7 @@ def digest_file(path: Path | str) -> str:
 
 
 def digest_listing(path: Path | str) -> str:
-    """Digest of names, sizes and times of everything below ``path``: cheap, and changes when a file does."""
+    """Digest of names, sizes and times of all files below ``path``: cheap, and changes with a file."""
     path = Path(path)
     digest = hashlib.sha256()
     for file in [path] if path.is_file() else _files(path):

@@ -12,15 +12,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--configfile", nargs="+", required=True, help="config files, merged in order"
     )
     parser.add_argument("--set", default="{}", help="JSON laid over them")
-    parser.add_argument("--results", required=True, type=Path, help="results folder")
+    parser.add_argument("--output", required=True, type=Path, help="stages/config.json to write")
     parser.add_argument("--log", type=Path, help="log file")
 
 
 def run(args: argparse.Namespace) -> int:
     from audit.cli.stage import stage_log
-    from audit.stages.layout import Layout
     from audit.stages.settings import load_settings, run_settings
 
     with stage_log(args.verb, args.log):
-        run_settings(load_settings(args.configfile, json.loads(args.set)), Layout(args.results))
+        run_settings(load_settings(args.configfile, json.loads(args.set)), args.output)
     return 0

@@ -20,7 +20,9 @@ SHARD_VERBS = ("explain", "score")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     verb = parser.prog.split()[-1]
-    parser.add_argument("--results", required=True, type=Path, help="results folder")
+    parser.add_argument(
+        "--config", required=True, type=Path, help="stages/config.json of the results folder"
+    )
     parser.add_argument("--log", type=Path, help="log file")
     if verb in SHARD_VERBS:
         parser.add_argument("--shard", required=True, help="name of the shard")
@@ -41,13 +43,7 @@ def _stage(args: argparse.Namespace, progress: Progress) -> None:
     from audit.config.load import read_resolved
     from audit.stages.layout import Layout
 
-    layout = Layout(args.results)
-    if not layout.config.exists():
-        raise AuditError(
-            "is not a results folder",
-            where=str(args.results),
-            hint="start with `focus-audit run CONFIG`",
-        )
+    layout = Layout.of(args.config)
     config = read_resolved(layout.config)
     if args.verb == "index":
         from audit.stages.index import run_index

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -11,8 +12,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from audit.config.model import Config
-from audit.errors import AuditError, nearest
 from audit.digest import digest_json
+from audit.errors import AuditError, nearest
 
 # Keys whose values are paths, relative to the config file that holds them.
 PATH_KEYS = (
@@ -32,6 +33,8 @@ class _UniqueKeyLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         seen: set[object] = set()
         for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue  # `<<: *base`, of which a mapping may override keys
             key = self.construct_object(key_node, deep=True)
             if isinstance(key, list | dict):
                 raise yaml.constructor.ConstructorError(
@@ -65,6 +68,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
         where = f"{path}:{mark.line + 1}" if mark else str(path)
         problem = getattr(error, "problem", None) or str(error)
         raise AuditError(f"is not valid YAML: {problem}", where=where) from None
+    except (ValueError, AttributeError, RecursionError) as error:
+        # PyYAML lets through what its readers of numbers and dates raise, and does not count depth.
+        raise AuditError(f"is not valid YAML: {error}", where=str(path)) from None
     if not isinstance(values, dict):
         raise AuditError(
             "is not a config", where=str(path), expected="a mapping of sections", received=values
@@ -183,12 +189,12 @@ def _join(folder: Path, value: Any) -> Any:
 
 def _read_classes(path: Path) -> dict[str, Any]:
     try:
-        mapping = json.loads(path.read_text(encoding="utf-8"))
+        mapping = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_unique)
     except OSError as error:
         raise AuditError(
             f"cannot be read: {error.strerror}", where=f"dataset.classes: {path}"
         ) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise AuditError(f"is not valid JSON: {error}", where=f"dataset.classes: {path}") from None
     if not isinstance(mapping, dict):
         raise AuditError(
@@ -200,29 +206,59 @@ def _read_classes(path: Path) -> dict[str, Any]:
     return mapping
 
 
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; a key given twice is refused, of which JSON would silently keep the last."""
+    counts = Counter(key for key, _ in pairs)
+    twice = [key for key, count in counts.items() if count > 1]
+    if twice:
+        raise ValueError(f"key {twice[0]!r} is given twice")
+    return dict(pairs)
+
+
 def _first_error(error: ValidationError, values: Mapping[str, Any], where: str) -> AuditError:
-    """The first fault as one line; pydantic's union tags are taken out of the key's path."""
-    first = error.errors(include_url=False)[0]
-    keys = [k for k in first["loc"] if _is_key(k)]
-    path = ".".join(map(str, keys))
-    if first["type"] == "extra_forbidden":
-        hint = nearest(str(keys[-1]), _valid_keys(keys[:-1]))
-        return AuditError(f"unknown key {path!r}", where=where, hint=hint)
-    if first["type"] == "missing":
-        return AuditError(f"key {path!r} is missing", where=where)
-    message = first["msg"].removeprefix("Value error, ")
-    received = None if isinstance(first["input"], Mapping) else first["input"]
-    return AuditError(f"{path}: {message[0].lower()}{message[1:]}", where=where, received=received)
+    """The fault that tells most, as one line; an unknown key explains a missing one."""
+    faults = [(_keys(e["loc"], values, e["type"]), e) for e in error.errors(include_url=False)]
+    for keys, fault in faults:
+        if fault["type"] == "extra_forbidden":
+            hint = nearest(str(keys[-1]), _valid_keys(keys[:-1]))
+            return AuditError(f"unknown key {_dotted(keys)!r}", where=where, hint=hint)
+    keys = faults[0][0]
+    # Of a union's branches, the one that fits the value's shape has looked the deepest into it.
+    keys = max((k for k, _ in faults if k[: len(keys)] == keys), key=len)
+    told = [fault for k, fault in faults if k == keys]
+    if told[0]["type"] == "missing":
+        return AuditError(f"key {_dotted(keys)!r} is missing", where=where)
+    received = None if isinstance(told[0]["input"], Mapping) else told[0]["input"]
+    return AuditError(f"{_dotted(keys)}: {_message(told)}", where=where, received=received)
 
 
-def _is_key(part: object) -> bool:
-    """False for the tags that pydantic adds for a union's branches (`str`, `list[str]` ...)."""
-    if not isinstance(part, str):
-        return True
-    tagged = part in {"str", "int", "float", "bool", "CustomPreprocess", "PercentileThreshold"}
-    return not (
-        tagged or part.startswith(("list[", "dict[", "literal[", "constrained-", "function-"))
-    )
+def _message(faults: Sequence[Mapping[str, Any]]) -> str:
+    """What is wrong with one value; what each branch of a union wants is joined by "or"."""
+    own = [f["msg"] for f in faults if f["type"] == "value_error"]
+    if own:
+        return own[0].removeprefix("Value error, ")
+    texts = [
+        "Input should be a mapping" if f["type"] in ("model_type", "dict_type") else f["msg"]
+        for f in faults
+    ]
+    first, *others = dict.fromkeys(texts)
+    wanted = [t.removeprefix("Input should be ") for t in others if t.startswith("Input should be ")]
+    return " or ".join([first[0].lower() + first[1:], *wanted])
+
+
+def _keys(loc: Sequence[int | str], values: Any, kind: str) -> tuple[int | str, ...]:
+    """The keys of a fault's place, without the tags that pydantic adds for a union's branches."""
+    keys: list[int | str] = []
+    for part in loc:
+        inside = isinstance(values, Mapping) and part in values
+        if inside or (isinstance(values, list | tuple) and part in range(len(values))):
+            keys.append(part)
+            values = values[part]
+    return (*keys, loc[-1]) if kind == "missing" else tuple(keys)
+
+
+def _dotted(keys: Sequence[int | str]) -> str:
+    return ".".join(map(str, keys))
 
 
 def _valid_keys(path: Sequence[object]) -> list[str]:

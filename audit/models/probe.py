@@ -128,7 +128,7 @@ class ModelProbe:
 
     @cached_property
     def _backward(self) -> tuple[Any, bool, bool]:
-        """Callable for the gradient at the layer, and which of (layer, pixels) it has to be given."""
+        """The gradient at the layer as a callable, and which of (layer, pixels) it takes."""
         tf = tensorflow()
         scores, layer, pixels = self._score_tensor, self._layer, self._trace.pixels
         with self._trace.function.graph.as_default():
@@ -195,7 +195,7 @@ class ModelProbe:
         )
 
     def layers(self) -> list[dict[str, Any]]:
-        """Every spatial layer: path, (h, w, C), operation, what it feeds, and whether it is the one used."""
+        """Every spatial layer: path, (h, w, C), operation, what it feeds, whether it is in use."""
         rows = []
         for path, tensor in self._trace.layers.items():
             if is_spatial(tensor, self.batch):

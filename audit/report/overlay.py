@@ -117,7 +117,7 @@ def _sheet(left: Image.Image, right: Image.Image, caption: Caption) -> Image.Ima
     """Both panels side by side, the title above, the verdict and a key below."""
     title, text, small = (ImageFont.load_default(size) for size in (20, 15, 12))
     width = left.width + right.width + 3 * MARGIN
-    width = max(width, 640)
+    width = max(width, 760)  # room for the lines of text under a narrow photograph
     head, foot = 62, 58
     sheet = Image.new("RGB", (width, left.height + head + foot), PAPER)
     draw = ImageDraw.Draw(sheet)

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from audit.config.model import Config
 from audit.digest import digest_bytes, digest_json
 from audit.errors import AuditError
 from audit.geometry import clip_box
-from audit.images import ImageHeader, UnreadableImage, read_header
+from audit.images import ImageHeader, UnreadableImage, decode, read_header
 from audit.images.header import SIDEWAYS
 from audit.progress import Progress
 from audit.records import AnnotatedImage, AnnotatedObject, Box, Exclusion, ParsedAnnotations
@@ -130,8 +131,11 @@ class Index:
         }
 
 
-def build_index(config: Config, progress: Progress) -> Index:
+def build_index(config: Config, progress: Progress, decoded: bool = False) -> Index:
     """Read annotations and image headers; nothing is written.
+
+    With ``decoded`` the pixels are decoded, too, as the explain stage will: it finds the images that
+    are truncated, and takes longer.
 
     Raises
     ------
@@ -160,7 +164,7 @@ def build_index(config: Config, progress: Progress) -> Index:
                 continue
             seen[name] = image.where
             jobs.append((Path(root) / image.file_name, name, image))
-    rows = _read_images(jobs, config, tally, progress)
+    rows = _read_images(jobs, config, tally, progress, decoded)
     if not rows:
         first = tally.excluded[0] if tally.excluded else None
         raise AuditError(
@@ -208,12 +212,13 @@ def _read_images(
     config: Config,
     tally: _Tally,
     progress: Progress,
+    decoded: bool,
 ) -> list[dict[str, Any]]:
     """Rows of the images that can be read, sorted by file name."""
     rows = []
     progress.start(len(jobs), "images indexed")
     with ThreadPoolExecutor(max_workers=8) as pool:  # files, not cores, are waited for
-        for (path, name, image), found in zip(jobs, _ahead(pool, jobs), strict=True):
+        for (path, name, image), found in zip(jobs, _ahead(pool, jobs, decoded), strict=True):
             progress.step()
             if isinstance(found, UnreadableImage):
                 tally.excluded.append(
@@ -239,18 +244,24 @@ def _read_images(
     return sorted(rows, key=lambda r: r["file_name"])
 
 
-def _ahead(pool: ThreadPoolExecutor, jobs: Sequence[tuple[Path, str, AnnotatedImage]]) -> Iterator:
+def _ahead(
+    pool: ThreadPoolExecutor, jobs: Sequence[tuple[Path, str, AnnotatedImage]], decoded: bool
+) -> Iterator:
     """Results of :func:`_inspect` in order, a thousand files ahead at the most."""
     for start in range(0, len(jobs), 1000):
-        yield from pool.map(_inspect, [path for path, _, _ in jobs[start : start + 1000]])
+        paths = [path for path, _, _ in jobs[start : start + 1000]]
+        yield from pool.map(partial(_inspect, decoded=decoded), paths)
 
 
-def _inspect(path: Path) -> tuple[ImageHeader, str] | UnreadableImage:
+def _inspect(path: Path, decoded: bool) -> tuple[ImageHeader, str] | UnreadableImage:
     try:
         if not path.is_file():
             return UnreadableImage("missing_image", "no such file")
         data = path.read_bytes()
-        return read_header(data), digest_bytes(data)
+        header = read_header(data)
+        if decoded:
+            decode(data, header)
+        return header, digest_bytes(data)
     except OSError as error:
         return UnreadableImage("unreadable_file", error.strerror or str(error))
     except UnreadableImage as fault:

@@ -5,12 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from audit.errors import AuditError
+
 
 @dataclass(frozen=True)
 class Layout:
     """Paths of one audit's files; ``root`` is ``reports/<name>``."""
 
     root: Path
+
+    @classmethod
+    def of(cls, config: Path) -> Layout:
+        """The layout around ``stages/config.json``, which the settings stage wrote.
+
+        Raises
+        ------
+        AuditError: there is no such file there.
+        """
+        layout = cls(config.parent.parent)
+        if layout.config.resolve() != config.resolve() or not config.is_file():
+            raise AuditError(
+                "is not the stages/config.json of a results folder",
+                where=str(config),
+                hint="start with `focus-audit run CONFIG`",
+            )
+        return layout
 
     @property
     def stages(self) -> Path:

@@ -1,4 +1,4 @@
-"""``score``: one shard's heatmaps against the boxes. No model, no pixels: a new threshold costs seconds."""
+"""``score``: one shard's heatmaps against the boxes; without model or pixels, so it takes seconds."""
 
 from __future__ import annotations
 

@@ -11,7 +11,6 @@ from audit.config.load import check_paths, dump_config, load_config
 from audit.config.model import Config
 from audit.explain import METHODS
 from audit.metrics import METRICS
-from audit.stages.layout import Layout
 from audit.tables.atomic import write_text
 
 
@@ -34,6 +33,6 @@ def load_settings(
     return config
 
 
-def run_settings(config: Config, layout: Layout) -> None:
+def run_settings(config: Config, path: Path) -> None:
     """Write the config that the other stages read."""
-    write_text(layout.config, dump_config(config))
+    write_text(path, dump_config(config))

@@ -25,9 +25,6 @@ TABLES = (
 class AuditRun:
     """One audit as the workflow sees it."""
 
-    # Clears Snakemake's lint, which wants an environment per rule; used only with --sdm apptainer.
-    container = "docker://python:3.11-slim"
-
     def __init__(self, config: Config, files: Sequence[Path | str], overrides: Mapping[str, Any]):
         self.config = config
         self.files = [str(f) for f in files]

@@ -38,7 +38,7 @@ def records(mode, count):
 
 @pytest.fixture(scope="module", params=RESIZE_MODES)
 def scored(request):
-    return list(records(request.param, 14))
+    return list(records(request.param, 40))
 
 
 def compare(row, expected):

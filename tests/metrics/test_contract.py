@@ -58,7 +58,7 @@ CASES = {
     "one cell": Case(np.ones((1, 1), np.float32), STRETCH, BOX, [], "flat_map"),
     "negative map": Case(RANDOM - 0.5, STRETCH, BOX, [], "negative_map"),
     "NaN map": Case(np.where(RANDOM > 0.5, np.nan, RANDOM), STRETCH, BOX, [], "non_finite_map"),
-    "infinite map": Case(RANDOM / 0, STRETCH, BOX, [], "non_finite_map"),
+    "infinite map": Case(RANDOM * np.inf, STRETCH, BOX, [], "non_finite_map"),
     "box outside the crop": Case(RANDOM, CROP, [[0, 0, 9, 60]], [], "box_outside_view"),
     "box outside the image": Case(RANDOM, STRETCH, [[90, 0, 99, 9]], [], "box_outside_view"),
     "box between centres": Case(RANDOM, STRETCH, [[1.6, 3, 2.4, 9]], [], "box_without_pixel"),

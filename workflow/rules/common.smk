@@ -7,7 +7,9 @@ from audit.errors import AuditError
 from audit.stages.workflow import AuditRun
 
 if not workflow.configfiles:
-    raise WorkflowError("no config: add --configfile CONFIG (configs/template.yaml explains each key)")
+    raise WorkflowError(
+        "no config: add --configfile CONFIG (configs/template.yaml explains each key)"
+    )
 
 try:
     AUDIT = AuditRun.load(workflow.configfiles, workflow.config_settings.config)
@@ -30,25 +32,3 @@ def shards(pattern):
         return [pattern.format(root=AUDIT.root, shard=name) for name in AUDIT.shards(manifest)]
 
     return paths
-
-
-rule settings:
-    """The config as the stages read it: checked, defaults written out, paths absolute."""
-    output:
-        f"{AUDIT.root}/stages/config.json",
-    log:
-        f"{AUDIT.root}/logs/settings.log",
-    benchmark:
-        f"{AUDIT.root}/benchmarks/settings.tsv"
-    params:
-        files=AUDIT.files,
-        overrides=AUDIT.overrides,
-        root=AUDIT.root,
-        settings=AUDIT.digest(),
-    threads: 1
-    resources:
-        mem_mb=500,
-        runtime=5,
-    shell:
-        "focus-audit settings --configfile {params.files:q} --set {params.overrides:q}"
-        " --results {params.root:q} --log {log:q}"

@@ -11,14 +11,13 @@ rule explain:
         f"{AUDIT.root}/logs/explain/{{shard}}.log",
     benchmark:
         f"{AUDIT.root}/benchmarks/explain/{{shard}}.tsv"
-    params:
-        root=AUDIT.root,
-        settings=AUDIT.digest("model", "explain", "targets", "dataset", "run.batch_size"),
-        model=AUDIT.model_digest(),
     # One model at a time: it takes all cores by itself.
     threads: workflow.cores
     resources:
         mem_mb=6000,
         runtime=720,
+    params:
+        settings=AUDIT.digest("model", "explain", "targets", "dataset", "run.batch_size"),
+        model=AUDIT.model_digest(),
     shell:
-        "focus-audit explain --results {params.root:q} --shard {wildcards.shard} --log {log:q}"
+        "focus-audit explain --config {input.config:q} --shard {wildcards.shard} --log {log:q}"

@@ -8,16 +8,15 @@ checkpoint index:
         f"{AUDIT.root}/logs/index.log",
     benchmark:
         f"{AUDIT.root}/benchmarks/index.tsv"
-    params:
-        root=AUDIT.root,
-        settings=AUDIT.digest("dataset", "run.shard_size"),
-        data=AUDIT.data_listing(),
     threads: 2
     resources:
         mem_mb=4000,
         runtime=240,
+    params:
+        settings=AUDIT.digest("dataset", "run.shard_size"),
+        data=AUDIT.data_listing(),
     shell:
-        "focus-audit index --results {params.root:q} --log {log:q}"
+        "focus-audit index --config {input.config:q} --log {log:q}"
 
 
 rule inspect:
@@ -31,14 +30,13 @@ rule inspect:
         f"{AUDIT.root}/logs/inspect.log",
     benchmark:
         f"{AUDIT.root}/benchmarks/inspect.tsv"
-    params:
-        root=AUDIT.root,
-        settings=AUDIT.digest("model", "explain", "targets", "dataset", "run.batch_size"),
-        data=AUDIT.data_listing(),
-        model=AUDIT.model_digest(),
     threads: workflow.cores
     resources:
         mem_mb=6000,
         runtime=30,
+    params:
+        settings=AUDIT.digest("model", "explain", "targets", "dataset", "run.batch_size"),
+        data=AUDIT.data_listing(),
+        model=AUDIT.model_digest(),
     shell:
-        "focus-audit inspect --results {params.root:q} --log {log:q}"
+        "focus-audit inspect --config {input.config:q} --log {log:q}"

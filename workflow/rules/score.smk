@@ -11,13 +11,12 @@ rule score:
         f"{AUDIT.root}/logs/score/{{shard}}.log",
     benchmark:
         f"{AUDIT.root}/benchmarks/score/{{shard}}.tsv"
-    params:
-        root=AUDIT.root,
-        settings=AUDIT.digest("heatmap", "metrics", "flags.tolerance", "flags.min_energy_skill"),
     threads: workflow.cores
     resources:
         mem_mb=2000,
         runtime=240,
+    params:
+        settings=AUDIT.digest("heatmap", "metrics", "flags.tolerance", "flags.min_energy_skill"),
     shell:
-        "focus-audit score --results {params.root:q} --shard {wildcards.shard}"
+        "focus-audit score --config {input.config:q} --shard {wildcards.shard}"
         " --jobs {threads} --log {log:q}"

@@ -44,15 +44,14 @@ rule summarise:
         f"{AUDIT.root}/logs/summarise.log",
     benchmark:
         f"{AUDIT.root}/benchmarks/summarise.tsv"
-    params:
-        root=AUDIT.root,
-        settings=AUDIT.digest("audit.seed", "flags", "heatmap", "report"),
     threads: 1
     resources:
         mem_mb=4000,
         runtime=60,
+    params:
+        settings=AUDIT.digest("audit.seed", "flags", "heatmap", "report"),
     shell:
-        "focus-audit summarise --results {params.root:q} --log {log:q}"
+        "focus-audit summarise --config {input.config:q} --log {log:q}"
 
 
 rule overlays:
@@ -69,15 +68,14 @@ rule overlays:
         f"{AUDIT.root}/logs/overlays.log",
     benchmark:
         f"{AUDIT.root}/benchmarks/overlays.tsv"
-    params:
-        root=AUDIT.root,
-        settings=AUDIT.digest("audit.seed", "report"),
     threads: 1
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        settings=AUDIT.digest("audit.seed", "report"),
     shell:
-        "focus-audit overlays --results {params.root:q} --log {log:q}"
+        "focus-audit overlays --config {input.config:q} --log {log:q}"
 
 
 rule provenance:
@@ -92,12 +90,11 @@ rule provenance:
         f"{AUDIT.root}/logs/provenance.log",
     benchmark:
         f"{AUDIT.root}/benchmarks/provenance.tsv"
-    params:
-        root=AUDIT.root,
-        settings=AUDIT.digest(),
     threads: 1
     resources:
         mem_mb=500,
         runtime=5,
+    params:
+        settings=AUDIT.digest(),
     shell:
-        "focus-audit provenance --results {params.root:q} --log {log:q}"
+        "focus-audit provenance --config {input.config:q} --log {log:q}"
