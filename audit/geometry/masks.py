@@ -58,10 +58,8 @@ def tile(window: Window, boxes: np.ndarray, ignored: np.ndarray) -> Tiling:
     x_edges = _edges(window.col0, window.col1, ranges[:, 0::2], holes[:, 0::2])
     y_edges = _edges(window.row0, window.row1, ranges[:, 1::2], holes[:, 1::2])
     inside = _paint_tiles(ranges, y_edges, x_edges)
-    if len(holes):
-        valid = inside | ~_paint_tiles(holes, y_edges, x_edges)
-    else:
-        valid = np.ones_like(inside)
+    # No ignored region paints nothing, and V is everything.
+    valid = inside | ~_paint_tiles(holes, y_edges, x_edges)
     return Tiling(window, y_edges, x_edges, inside, valid, bool(len(holes)))
 
 

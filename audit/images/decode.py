@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from audit.images.header import ImageHeader, UnreadableImage, open_image
+from audit.images.header import ImageHeader, UnreadableImage, open_image, orientation_of
 
 # How stored pixels are turned upright, by EXIF orientation.
 _UPRIGHT = {
@@ -21,6 +21,8 @@ _UPRIGHT = {
     7: lambda a: a.transpose(1, 0, 2)[::-1, ::-1],
     8: lambda a: a.transpose(1, 0, 2)[::-1],
 }
+# The orientation that undoes another one; the rest undo themselves.
+_UNDONE_BY = {6: 8, 8: 6}
 
 
 def decode(data: bytes, header: ImageHeader, channels: int = 3) -> np.ndarray:
@@ -56,22 +58,27 @@ def _decode_jpeg(data: bytes) -> np.ndarray:
 
 def _decode_any(data: bytes) -> np.ndarray:
     image = open_image(data)
+    # PIL turns TIFF upright by itself, and no other format.
+    turned = orientation_of(image) if image.format == "TIFF" else 1
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             image.load()
-            return np.asarray(_eight_bit_rgb(image))
+            pixels = np.asarray(_eight_bit_rgb(image))
     except UnreadableImage:
         raise
     except Exception as error:  # PIL raises OSError, SyntaxError, ValueError, struct.error ...
         raise UnreadableImage("truncated_image", str(error) or type(error).__name__) from None
+    return _UPRIGHT[_UNDONE_BY.get(turned, turned)](pixels)
 
 
 def _eight_bit_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
         values = np.asarray(image, dtype=np.float64)
+        if values.min() < 0 or values.max() > 65535:
+            raise UnreadableImage("unsupported_mode", "32-bit pixels have no known range")
         # 16-bit grey: PIL would clip at 255. 257 maps 65535 to 255.
-        image = Image.fromarray(np.clip(np.rint(values / 257.0), 0, 255).astype(np.uint8))
+        image = Image.fromarray(np.rint(values / 257.0).astype(np.uint8))
     elif image.mode == "F":
         raise UnreadableImage("unsupported_mode", "floating-point pixels have no known range")
     return image.convert("RGB")

@@ -101,12 +101,14 @@ def read_header(data: bytes) -> ImageHeader:
     UnreadableImage: see :func:`open_image`.
     """
     image = open_image(data)
-    return ImageHeader(
-        image.format or "", image.mode, image.width, image.height, _orientation(image)
-    )
+    orientation = orientation_of(image)
+    width, height = image.size
+    if image.format == "TIFF" and orientation in SIDEWAYS:
+        width, height = height, width  # of TIFF alone, PIL tells the size after turning
+    return ImageHeader(image.format or "", image.mode, width, height, orientation)
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation_of(image: Image.Image) -> int:
     """EXIF orientation; 1 where there is none, or none that is valid."""
     if "exif" not in image.info and image.format not in ("TIFF", "WEBP", "PNG"):
         return 1  # getexif() parses and copies; most files hold nothing to parse

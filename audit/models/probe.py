@@ -79,7 +79,7 @@ class ModelProbe:
         self._layer, why = _layer(trace, self._score_tensor, self.batch, config.explain.layer)
         run = trace.function.prune(trace.pixels, [self._layer, self._score_tensor, trace.output])
         self._forward = run
-        self._by_hand = self._kind[0] == "logits" and self._looks_like_softmax(size, config)
+        self._by_hand = self._gives_probabilities(size, config)
         self.facts = self._facts(config, size, why)
 
     def forward(self, pixels: np.ndarray) -> Forward:
@@ -132,15 +132,15 @@ class ModelProbe:
         tf = tensorflow()
         scores, layer, pixels = self._score_tensor, self._layer, self._trace.pixels
         with self._trace.function.graph.as_default():
-            seeds = tf.compat.v1.placeholder(scores.dtype, scores.shape, name="audit_seeds")
-            (gradient,) = tf.gradients(scores, layer, grad_ys=seeds)
+            seeds = tf.compat.v1.placeholder(tf.float32, scores.shape, name="audit_seeds")
+            (gradient,) = tf.gradients(scores, layer, grad_ys=tf.cast(seeds, scores.dtype))
             if gradient is None:
                 raise AuditError(
                     "the scores do not depend on this layer in a differentiable way",
                     where="explain.layer",
                     received=self._trace.path_of(layer),
                 )
-            mean = tf.cast(tf.reduce_mean(gradient, axis=[1, 2]), tf.float32)
+            mean = tf.reduce_mean(tf.cast(gradient, tf.float32), axis=[1, 2])
         uses_layer = _uses(mean, layer)
         uses_pixels = needs([mean], pixels, without=layer)
         feeds = [seeds] + [layer] * uses_layer + [pixels] * uses_pixels
@@ -148,14 +148,12 @@ class ModelProbe:
 
     def _two_scores(self, scores: np.ndarray, output: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Scores and probabilities per nameable class, float32 (B, n)."""
-        kind = self._kind[0]
+        kind, _, found = self._kind
+        probabilities = output if found or self._by_hand else _activated(scores, kind)
         if kind == "binary":
             scores = np.concatenate([-scores, scores], axis=1)
-            return scores, np.concatenate([1 - output, output], axis=1)
-        if kind == "logits" and not getattr(self, "_by_hand", False):
-            shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
-            return scores, shifted / shifted.sum(axis=1, keepdims=True)
-        return scores, output
+            probabilities = np.concatenate([1 - probabilities, probabilities], axis=1)
+        return scores, probabilities
 
     def _seeds_on_tensor(self, seeds: np.ndarray) -> np.ndarray:
         """Weights over the nameable classes turned into weights over the graph's own scores."""
@@ -163,20 +161,23 @@ class ModelProbe:
             return (seeds[:, 1] - seeds[:, 0])[:, None].astype(np.float32)
         return seeds.astype(np.float32)
 
-    def _looks_like_softmax(self, size: tuple[int, int, int], config: Config) -> bool:
-        """True when outputs on noise are probabilities: a softmax that hides in other operations."""
-        if config.model.output != "auto" or self._score_tensor.shape[1] < 2:
+    def _gives_probabilities(self, size: tuple[int, int, int], config: Config) -> bool:
+        """True when outputs on noise are probabilities: an activation hides in other operations."""
+        kind, _, found = self._kind
+        if found or config.model.output == "logits":
             return False
         noise = np.random.default_rng(0).integers(0, 256, (self.batch, *size), np.uint8)
-        output = self.forward(noise).scores
-        sums = output.sum(axis=1)
-        return bool(output.min() >= 0 and np.abs(sums - 1).max() < SUM_TOLERANCE)
+        output = _array(self._forward(tensorflow().constant(noise))[2])
+        if kind in ("logits", "softmax") and np.abs(output.sum(axis=1) - 1).max() >= SUM_TOLERANCE:
+            return False
+        return bool(output.min() >= 0 and output.max() <= 1 + SUM_TOLERANCE)
 
     def _facts(self, config: Config, size: tuple[int, int, int], why: str) -> ModelFacts:
         kind, reason, found = self._kind
         score, score_reason = "logit", "input of the final activation" if found else "linear output"
         if self._by_hand:
-            kind, reason = "softmax", "outputs are probabilities, by operations of the model's own"
+            kind = "softmax" if kind == "logits" else kind
+            reason = "outputs are probabilities, by operations of the model's own"
             score, score_reason = "probability", "logits not found, probability used"
         elif config.explain.score == "probability":
             score, score_reason = "probability", "asked for"
@@ -251,7 +252,8 @@ def _layer(trace: Trace, scores: Any, batch: int, name: str) -> tuple[Any, str]:
         return spatial[name], "named in the config"
     if name in trace.layers:
         raise AuditError(
-            f"layer {name!r} is not spatial", where="explain.layer", expected="an output (H, W, C) with H*W > 1",
+            f"layer {name!r} is not spatial", where="explain.layer",
+            expected="an output (H, W, C) with H*W > 1",
             received=trace.layers[name].shape.as_list()[1:], hint=nearest(name, spatial),
         )  # fmt: skip
     raise AuditError(f"no layer {name!r}", where="explain.layer", hint=nearest(name, spatial))
@@ -272,6 +274,17 @@ def _uses(tensor: Any, layer: Any) -> bool:
     return False
 
 
+def _activated(scores: np.ndarray, kind: str) -> np.ndarray:
+    """Probabilities of scores (B, n) that no activation of the model follows."""
+    if kind in ("sigmoid", "binary"):
+        # exp(-|x|) never overflows.
+        small = np.exp(-np.abs(scores))
+        return np.where(scores >= 0, 1 / (1 + small), small / (1 + small))
+    shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return shifted / shifted.sum(axis=1, keepdims=True)
+
+
 def _array(tensor: Any) -> np.ndarray:
-    """float32 array over a tensor's own memory where it can be: a batch is megabytes."""
-    return np.asarray(memoryview(tensor), dtype=np.float32)
+    """float32 array, over the tensor's own memory where it is float32: a batch is megabytes."""
+    tf = tensorflow()
+    return np.asarray(memoryview(tf.cast(tensor, tf.float32)), dtype=np.float32)

@@ -64,9 +64,7 @@ def input_shape(model: Any, given: tuple[int, int] | None) -> tuple[int, int, in
     AuditError: several inputs, an input that is no image, or a size that is open or contradicted.
     """
     inputs = getattr(model, "inputs", None)
-    shapes = (
-        [tuple(i.shape) for i in inputs] if inputs else [tuple(getattr(model, "input_shape", ()))]
-    )
+    shapes = [tuple(i.shape) for i in inputs] if inputs else [_built_shape(model)]
     if len(shapes) != 1:
         raise AuditError(
             f"the model has {len(shapes)} inputs", where="model", expected="one image input"
@@ -79,6 +77,12 @@ def input_shape(model: Any, given: tuple[int, int] | None) -> tuple[int, int, in
         )  # fmt: skip
     height, width = _size(shape[1:3], given)
     return height, width, shape[3]
+
+
+def _built_shape(model: Any) -> tuple[int | None, ...]:
+    """The shape that a model of a class of its own was built with; () where it was not."""
+    shape = (model.get_build_config() or {}).get("input_shape") or ()
+    return tuple(shape) if all(s is None or isinstance(s, int) for s in shape) else ()
 
 
 def _size(own: tuple[int | None, int | None], given: tuple[int, int] | None) -> tuple[int, int]:
@@ -118,13 +122,17 @@ def _recorded(model: Any, layers: dict[str, Any]) -> Iterator[None]:
     watched instead.
     """
     watched = list(_named_layers(model, ""))
-    for path, layer in watched:
-        object.__setattr__(layer, "call", _noting(layer.call, path, layers))
+    # A layer that is held in several places has several paths, and is restored once.
+    own = {id(layer): (layer, vars(layer).get("call")) for _, layer in watched}
     try:
+        for path, layer in watched:
+            object.__setattr__(layer, "call", _noting(layer.call, path, layers))
         yield
     finally:
-        for _, layer in watched:
+        for layer, call in own.values():
             object.__delattr__(layer, "call")
+            if call is not None:
+                object.__setattr__(layer, "call", call)
 
 
 def _noting(call: Callable, path: str, layers: dict[str, Any]) -> Callable:

@@ -13,12 +13,12 @@ from pathlib import Path
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import cv2  # noqa: E402
-import numpy as np  # noqa: E402
+import cv2
+import numpy as np
 
-from audit.geometry import make_frame  # noqa: E402
-from audit.heatmaps import cumulative_weights  # noqa: E402
-from audit.metrics import MetricSettings, SceneInputs, score_record  # noqa: E402
+from audit.geometry import make_frame
+from audit.heatmaps import cumulative_weights
+from audit.metrics import MetricSettings, SceneInputs, score_record
 
 RECORDS = 300
 WITHOUT_BOXES = ("area", "pointing_game", "energy_in_box", "mask_iou")

@@ -40,6 +40,7 @@ def test_mask_of_boxes_is_the_pixel_loops(few):
             np.testing.assert_array_equal(box_mask(boxes, WINDOW), slow_mask(boxes, WINDOW))
 
 
+@pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")  # of pycocotools
 def test_mask_of_whole_boxes_is_what_pycocotools_rasterises():
     rng = np.random.default_rng(1)
     window = Window(0, 24, 0, 31)

@@ -1,4 +1,4 @@
-"""Makes ``slow``, the plain re-implementation, importable by the tests beside it."""
+"""Makes ``slow_metrics``, the plain re-implementation, importable by the tests beside it."""
 
 import sys
 from pathlib import Path

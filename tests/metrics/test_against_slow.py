@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
-from slow import SlowScene
+from slow_metrics import SlowScene
 
 from audit.geometry import RESIZE_MODES, make_frame
 from audit.metrics import MetricSettings, SceneInputs, energies, pointing_hits, score_record

@@ -1,0 +1,1 @@
+"""Tests of the models room; a package, so that they share their networks."""
