@@ -4,7 +4,16 @@ import pytest
 
 from audit.errors import MAX_QUOTED, AuditError, nearest, one_line, quote
 
-HOSTILE = ["a\nb", "a\r\nb", "a\x1b[2Jb", "a\x00b", "a\u202egpj.b", "a\u2028b", "a\x85b", "a\udcffb"]
+HOSTILE = [
+    "a\nb",
+    "a\r\nb",
+    "a\x1b[2Jb",
+    "a\x00b",
+    "a\u202egpj.b",
+    "a\u2028b",
+    "a\x85b",
+    "a\udcffb",
+]
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -27,5 +27,7 @@ def test_a_name_is_taken_once(things):
 
 
 def test_unknown_name(things):
-    with pytest.raises(AuditError, match="explain.method: unknown thing 'c'; the choices are: a, b"):
+    with pytest.raises(
+        AuditError, match="explain.method: unknown thing 'c'; the choices are: a, b"
+    ):
         things.get("c", where="explain.method")

@@ -242,7 +242,9 @@ def _message(faults: Sequence[Mapping[str, Any]]) -> str:
         for f in faults
     ]
     first, *others = dict.fromkeys(texts)
-    wanted = [t.removeprefix("Input should be ") for t in others if t.startswith("Input should be ")]
+    wanted = [
+        t.removeprefix("Input should be ") for t in others if t.startswith("Input should be ")
+    ]
     return " or ".join([first[0].lower() + first[1:], *wanted])
 
 

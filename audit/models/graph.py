@@ -16,6 +16,8 @@ SHAPE_ONLY = {"Identity", "Reshape", "Cast", "Squeeze", "ExpandDims", "StopGradi
 # What may stand between the last convolution's activation and the head. Never IdentityN: the
 # gradient of silu is defined on it, and is None at its input.
 STEP_BACK = {"MaxPool", "MaxPoolV2", "AvgPool", "Pad", "PadV2", "MirrorPad", "Identity", "Cast"}
+# What a head without an activation ends in.
+LINEAR = {"MatMul", "BiasAdd", "Add", "AddV2", "Conv2D", "Mean"}
 SPATIAL_SOURCES = {
     "Conv2D",
     "DepthwiseConv2dNative",
@@ -34,13 +36,22 @@ def final_activation(output: Any) -> tuple[str, Any]:
     -------
     ``("softmax" | "sigmoid", logits)``, or ``("none", output)`` where the graph ends in neither.
     """
-    tensor = output
-    while tensor.op.type in SHAPE_ONLY and tensor.op.inputs:
-        tensor = tensor.op.inputs[0]
+    tensor = _without_shape_only(output)
     kinds = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
     if tensor.op.type in kinds:
         return kinds[tensor.op.type], tensor.op.inputs[0]
     return "none", output
+
+
+def ends_linearly(output: Any) -> bool:
+    """True where the graph ends in a sum, as a head without an activation does."""
+    return _without_shape_only(output).op.type in LINEAR
+
+
+def _without_shape_only(tensor: Any) -> Any:
+    while tensor.op.type in SHAPE_ONLY and tensor.op.inputs:
+        tensor = tensor.op.inputs[0]
+    return tensor
 
 
 def is_spatial(tensor: Any, batch: int) -> bool:
@@ -65,6 +76,8 @@ def default_layer(logits: Any, model_input: Any, batch: int) -> tuple[Any, str]:
     found, crossed = _walk_back(logits, reached, batch)
     found = {t.name: t for t in (_step_back(t, reached, batch) for t in found)}
     found = {name: t for name, t in found.items() if _has_spatial_source(t, reached)}
+    # Attention's own tensors (batch, place, head, channel) have four axes, too.
+    crossed |= _ops_since_source(found.values(), reached)
     if crossed & ATTENTION and "Softmax" in crossed:
         raise AuditError(
             "attention lies between the head and the last spatial layer",
@@ -153,3 +166,18 @@ def _has_spatial_source(tensor: Any, reached: set[Any]) -> bool:
         seen.add(op)
         waiting.extend(i.op for i in op.inputs)
     return False
+
+
+def _ops_since_source(tensors: Iterable[Any], reached: set[Any]) -> set[str]:
+    """Op types on the ways back from ``tensors`` to the nearest convolutions or pooling."""
+    types: set[str] = set()
+    seen: set[Any] = set()
+    waiting = [t.op for t in tensors]
+    while waiting:
+        op = waiting.pop()
+        if op in seen or op not in reached or op.type in SPATIAL_SOURCES:
+            continue
+        seen.add(op)
+        types.add(op.type)
+        waiting.extend(i.op for i in op.inputs)
+    return types

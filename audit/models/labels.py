@@ -44,10 +44,10 @@ def _from_json(text: str, where: str) -> list[str]:
     if isinstance(value, list):
         return [str(name) for name in value]
     if isinstance(value, dict) and value:
-        if all(isinstance(v, int) for v in value.values()):
-            value = {str(index): name for name, index in value.items()}
-        if sorted(value, key=str) == sorted(map(str, range(len(value)))):
-            ordered = [value[str(i)] for i in range(len(value))]
+        by_name = all(isinstance(v, int) for v in value.values())
+        by_index = {str(index): name for name, index in value.items()} if by_name else value
+        if sorted(by_index) == sorted(map(str, range(len(value)))):
+            ordered = [by_index[str(i)] for i in range(len(value))]
             return [str(v[-1] if isinstance(v, list) and v else v) for v in ordered]
     raise AuditError(
         "has no list of names",

@@ -11,7 +11,7 @@ import numpy as np
 
 from audit.config.model import Config
 from audit.errors import AuditError, nearest
-from audit.models.graph import default_layer, final_activation, is_spatial, needs
+from audit.models.graph import default_layer, ends_linearly, final_activation, is_spatial, needs
 from audit.models.loading import load_model
 from audit.models.preprocess import preprocess
 from audit.models.runtime import tensorflow
@@ -77,8 +77,9 @@ class ModelProbe:
         self._trace = trace
         self._kind, self._score_tensor = _output_kind(trace, config)
         self._layer, why = _layer(trace, self._score_tensor, self.batch, config.explain.layer)
-        run = trace.function.prune(trace.pixels, [self._layer, self._score_tensor, trace.output])
-        self._forward = run
+        self._forward = trace.callable(
+            [trace.pixels], [self._layer, self._score_tensor, trace.output]
+        )
         self._by_hand = self._gives_probabilities(size, config)
         self.facts = self._facts(config, size, why)
 
@@ -144,7 +145,7 @@ class ModelProbe:
         uses_layer = _uses(mean, layer)
         uses_pixels = needs([mean], pixels, without=layer)
         feeds = [seeds] + [layer] * uses_layer + [pixels] * uses_pixels
-        return self._trace.function.prune(feeds, [mean]), uses_layer, uses_pixels
+        return self._trace.callable(feeds, [mean]), uses_layer, uses_pixels
 
     def _two_scores(self, scores: np.ndarray, output: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Scores and probabilities per nameable class, float32 (B, n)."""
@@ -164,7 +165,7 @@ class ModelProbe:
     def _gives_probabilities(self, size: tuple[int, int, int], config: Config) -> bool:
         """True when outputs on noise are probabilities: an activation hides in other operations."""
         kind, _, found = self._kind
-        if found or config.model.output == "logits":
+        if found or config.model.output == "logits" or ends_linearly(self._trace.output):
             return False
         noise = np.random.default_rng(0).integers(0, 256, (self.batch, *size), np.uint8)
         output = _array(self._forward(tensorflow().constant(noise))[2])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,12 +18,25 @@ class Trace:
     """A traced model: uint8 pixels in, the model's output at the end, every layer in between."""
 
     function: Any
-    """The wrapped function; ``function.prune`` cuts callables out of it."""
+    """The wrapped function; :meth:`callable` cuts parts out of it."""
     pixels: Any
     """Input tensor, uint8 (B, H, W, C)."""
     output: Any
     layers: dict[str, Any]
     """Layer path -> its output tensor, in the order of the calls; innermost layers first."""
+
+    def callable(self, feeds: Sequence[Any], fetches: Sequence[Any]) -> Any:
+        """The part of the graph between ``feeds`` and ``fetches``, as a function of tensors.
+
+        Wrapped once more, since a pruned function has no signature: called by itself it formats its
+        arguments into an error message first, which costs more than some backward passes.
+        """
+        tf = tensorflow()
+        pruned = self.function.prune(list(feeds), list(fetches))
+        signature = [
+            tf.TensorSpec(f.shape, f.dtype, name=f"input_{i}") for i, f in enumerate(feeds)
+        ]
+        return tf.function(pruned, input_signature=signature).get_concrete_function()
 
     def path_of(self, tensor: Any) -> str:
         """Path of the layer that made ``tensor``; the graph's own name where no layer did."""

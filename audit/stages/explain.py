@@ -108,7 +108,7 @@ def run_explain(
     ):
         explainer = Explainer(config, probe, chooser, records, images)
         loaded = load_ahead(pool, rows, config, probe, ahead=4 * probe.batch)
-        for batch in _batches(loaded, probe.batch, images):
+        for batch in _batches(loaded, probe.batch, images, progress):
             explainer.explain(batch)
             progress.step(len(batch))
     progress.finish()
@@ -181,6 +181,7 @@ class Explainer:
                 target.outputs,
                 facts.score,
                 found,
+                facts.output,
             )
             for slot, target in jobs
         ]
@@ -288,7 +289,9 @@ def fingerprint(pixels: np.ndarray) -> bytes:
     return np.packbits(small[:, 1:] > small[:, :-1]).tobytes()
 
 
-def _batches(loaded: Iterator[Loaded], size: int, images: TableWriter) -> Iterator[list[Loaded]]:
+def _batches(
+    loaded: Iterator[Loaded], size: int, images: TableWriter, progress: Progress
+) -> Iterator[list[Loaded]]:
     """Full batches of images that could be read; the others are noted at once."""
     batch: list[Loaded] = []
     for item in loaded:
@@ -300,6 +303,7 @@ def _batches(loaded: Iterator[Loaded], size: int, images: TableWriter) -> Iterat
                     "detail": item.fault.detail,
                 }
             )
+            progress.step()
             continue
         batch.append(item)
         if len(batch) == size:

@@ -29,7 +29,7 @@ INDEX_COLUMNS = ("overlay", "kind", "file_name", "target_class", "method", "note
 def run_overlays(config: Config, layout: Layout, found: dict[str, Any], progress: Progress) -> None:
     """Draw them and list them in ``overlays/index.csv``."""
     predictions = read_table(layout.root / "predictions.parquet").to_pandas()
-    chosen = choose(predictions, pd.read_csv(layout.root / "flagged.csv"), config)
+    chosen = choose(predictions, read_flagged(layout.root / "flagged.csv"), config)
     _remove_old(layout.overlays)
     progress.start(len(chosen), "overlays drawn")
     wanted = {(row["file_name"], row["target_class"], row["method"]): row for row in chosen}
@@ -41,6 +41,12 @@ def run_overlays(config: Config, layout: Layout, found: dict[str, Any], progress
     table = pd.DataFrame(chosen, columns=list(INDEX_COLUMNS))
     write_csv(layout.overlays / "index.csv", table)
     progress.finish()
+
+
+def read_flagged(path: Path) -> pd.DataFrame:
+    """``flagged.csv`` as text: a class may be called NA, or 01. NaN where a record has no picture."""
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    return table.assign(overlay=table["overlay"].where(table["overlay"] != ""))
 
 
 def choose(
@@ -119,7 +125,9 @@ def caption(row: dict[str, Any]) -> Caption:
     """What a person needs to understand the picture."""
     right = {True: "right", False: "wrong"}.get(row["correct"], "not known to be right or wrong")
     focused = row["background_focused"] is True or row["background_focused"] == 1
-    where = "on the object" if row["pointing_hit"] else "off the object"
+    where = "in a region that counts nowhere"
+    if not pd.isna(row["pointing_hit"]):
+        where = "on the object" if row["pointing_hit"] else "off the object"
     told = "background-focused: " if focused else ""
     skill = "" if pd.isna(row["energy_skill"]) else f", energy skill {row['energy_skill']:.2f}"
     return Caption(

@@ -169,7 +169,7 @@ def summarise(
     excluded: pd.DataFrame,
 ) -> dict[str, Any]:
     """``summary.json``: counts that add up, verdicts, and what a reader should be told first."""
-    counts = _counts(manifest, gathered, predictions, excluded)
+    counts = _counts(manifest, found, gathered, predictions, excluded)
     classes = per_class[per_class["class"] != ALL]
     verdicts = {
         name: sorted(classes.loc[classes["verdict"] == name, "class"].unique())
@@ -193,15 +193,24 @@ def summarise(
 
 
 def _counts(
-    manifest: dict[str, Any], gathered: Gathered, predictions: pd.DataFrame, excluded: pd.DataFrame
+    manifest: dict[str, Any],
+    found: dict[str, Any],
+    gathered: Gathered,
+    predictions: pd.DataFrame,
+    excluded: pd.DataFrame,
 ) -> dict[str, Any]:
+    """Each count is taken where it arises, so that a loss on the way shows as a sum that is off."""
     indexed = manifest["counts"]
     images = excluded["kind"] == "image"
+    seen = gathered.images.loc[gathered.images["n_targets"].fillna(0) > 0, "file_name"]
+    objects = gathered.objects
+    boxes = objects["file_name"].isin(seen) & objects["class_name"].isin(found["classes"])
     counts = {
         "images_in": indexed["images_in"],
-        "images_audited": int((gathered.images["n_targets"].fillna(0) > 0).sum()),
+        "images_audited": len(seen),
         "images_excluded": int(images.sum()),
         "boxes_in": indexed["boxes_in"],
+        "boxes_audited": int(boxes.sum()),
         "boxes_excluded": int(excluded["n_boxes"].sum()),
         "records": len(predictions),
         "records_scored": int((predictions["status"] == "scored").sum()),
@@ -210,9 +219,9 @@ def _counts(
         "records_not_eligible": _tally(predictions["ineligible_reason"].dropna()),
         "excluded": _tally(excluded["kind"] + ": " + excluded["reason"]),
     }
-    counts["boxes_audited"] = counts["boxes_in"] - counts["boxes_excluded"]
-    if counts["images_in"] != counts["images_audited"] + counts["images_excluded"]:
-        raise RuntimeError(f"counts of images do not add up: {json.dumps(counts)}")
+    for kind in ("images", "boxes"):
+        if counts[f"{kind}_in"] != counts[f"{kind}_audited"] + counts[f"{kind}_excluded"]:
+            raise RuntimeError(f"counts of {kind} do not add up: {json.dumps(counts)}")
     return counts
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -43,11 +44,14 @@ class TargetChooser:
         self._chosen = chosen
         self._top_k = top_k
         self._class_of = {o: name for name, outputs in self.mapping.items() for o in outputs}
+        # A label that names a class already, or several outputs (ImageNet's two cranes).
+        self._taken = {*self.mapping, *(n for n, k in Counter(labels or ()).items() if k > 1)}
 
     def choose(self, annotated: Sequence[str], probabilities: np.ndarray) -> list[Target]:
         """Targets of an image with these annotated classes and probabilities (n,), sorted by name."""
         roles: dict[str, list[str]] = {}
         outputs: dict[str, tuple[int, ...]] = {}
+        annotated = [name for name in annotated if name in self.mapping]
         for role in self._chosen:
             for name, its_outputs in self._of_role(role, annotated, probabilities):
                 outputs[name] = its_outputs
@@ -70,7 +74,7 @@ class TargetChooser:
         self, role: str, annotated: Sequence[str], probabilities: np.ndarray
     ) -> list[tuple[str, tuple[int, ...]]]:
         if role == "annotated":
-            return [(name, self.mapping[name]) for name in annotated if name in self.mapping]
+            return [(name, self.mapping[name]) for name in annotated]
         if role == "predicted":
             return [self.class_of(o) for o in self._predicted(probabilities)]
         if role == "top_k":
@@ -89,7 +93,7 @@ class TargetChooser:
         if name is not None:
             return name, self.mapping[name]
         label = self._labels[output] if self._labels else f"output_{output}"
-        return (f"{label} (output {output})" if label in self.mapping else label), (output,)
+        return (f"{label} (output {output})" if label in self._taken else label), (output,)
 
     def predicted_class(self, probabilities: np.ndarray) -> str:
         """Name of the top output's class."""
@@ -114,13 +118,19 @@ class TargetChooser:
 
 
 def target_score(
-    scores: np.ndarray, probabilities: np.ndarray, outputs: Sequence[int], score: str, found: bool
+    scores: np.ndarray,
+    probabilities: np.ndarray,
+    outputs: Sequence[int],
+    score: str,
+    found: bool,
+    kind: str = "softmax",
 ) -> tuple[float, np.ndarray]:
     """The score of a class in one image, and its derivative by the model's scores.
 
     ``logit``: log-sum-exp of the outputs' logits, the log of their summed probability up to a
     constant. ``probability``: the sum of their probabilities; where the model's logits were not
-    found (``found`` False) ``scores`` are the probabilities themselves.
+    found (``found`` False) ``scores`` are the probabilities themselves. ``kind``: of the outputs;
+    those of a ``sigmoid`` do not depend on each other.
 
     Returns (score, float32 (n,)).
     """
@@ -135,6 +145,9 @@ def target_score(
     total = float(probabilities[index].astype(np.float64).sum())
     if not found:
         seed[index] = 1.0
+        return total, seed
+    if kind == "sigmoid":
+        seed[index] = (probabilities * (1 - probabilities))[index]
         return total, seed
     return total, _probability_seed(probabilities, index, total, seed)
 

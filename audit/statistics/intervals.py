@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 CONFIDENCE = 0.95
 
@@ -93,7 +93,7 @@ def clopper_pearson_interval(
     k, n = _counts(k, n)
     _check_confidence(confidence)
     tail = (1 - confidence) / 2
-    low = _no_count_to_nan(np.where(k == 0, 0.0, stats.beta.ppf(tail, k, n - k + 1)), n)
+    low = _no_count_to_nan(np.where(k == 0, 0.0, special.betaincinv(np.maximum(k, 1), n - k + 1, tail)), n)
     return Interval(low[()], _clopper_pearson_high(k, n, tail)[()])
 
 
@@ -115,7 +115,7 @@ def clopper_pearson_upper(
 
 
 def _clopper_pearson_high(k: NDArray, n: NDArray, tail: float) -> NDArray[np.float64]:
-    high = np.where(k == n, 1.0, stats.beta.ppf(1 - tail, k + 1, n - k))
+    high = np.where(k == n, 1.0, special.betaincinv(k + 1, np.maximum(n - k, 1), 1 - tail))
     return _no_count_to_nan(high, n)
 
 
@@ -125,7 +125,7 @@ def _no_count_to_nan(limits: NDArray, n: NDArray) -> NDArray[np.float64]:
 
 def _wilson(rate: NDArray, n: NDArray, confidence: float) -> tuple[NDArray, NDArray]:
     """Wilson's limits; n is a real number here, since a design effect makes it one."""
-    z = stats.norm.ppf((1 + confidence) / 2)
+    z = special.ndtri((1 + confidence) / 2)
     shrink = 1 + z**2 / n
     centre = (rate + z**2 / (2 * n)) / shrink
     half = z / shrink * np.sqrt(rate * (1 - rate) / n + z**2 / (4 * n**2))
@@ -187,7 +187,7 @@ def clustered_mean(
         return Estimate(mean, mean, mean, n, n_clusters, "degenerate")
     if n_clusters > max_bootstrap_clusters:
         error = np.sqrt(_linearised_variance(residuals, n))
-        half = stats.norm.ppf((1 + confidence) / 2) * error
+        half = special.ndtri((1 + confidence) / 2) * error
         return Estimate(mean, float(mean - half), float(mean + half), n, n_clusters, "normal")
     low, high = _bca(sums, counts, np.random.default_rng(seed), confidence, n_resamples)
     return Estimate(mean, low, high, n, n_clusters, "bca")
@@ -230,7 +230,7 @@ def clustered_rate(
     rate = float(sums.sum() / n)
     effective = n / max(_smoothed_design_effect(sums, counts), 1.0)
     tail = (1 + confidence) / 2
-    effective *= (stats.t.ppf(tail, n - 1) / stats.t.ppf(tail, n_clusters - 1)) ** 2
+    effective *= (special.stdtrit(n - 1, tail) / special.stdtrit(n_clusters - 1, tail)) ** 2
     low, high = _wilson(np.float64(rate), np.float64(effective), confidence)
     return Estimate(rate, float(low), float(high), n, n_clusters, "wilson_clustered")
 
@@ -281,10 +281,10 @@ def _bca(
     mean = sums.sum() / counts.sum()
     resampled = _resampled_ratios(sums, counts, rng, n_resamples)
     below = ((resampled < mean).mean() + (resampled <= mean).mean()) / 2
-    bias = stats.norm.ppf(np.clip(below, 0.5 / n_resamples, 1 - 0.5 / n_resamples))
-    shifted = bias + stats.norm.ppf([(1 - confidence) / 2, (1 + confidence) / 2])
+    bias = special.ndtri(np.clip(below, 0.5 / n_resamples, 1 - 0.5 / n_resamples))
+    shifted = bias + special.ndtri([(1 - confidence) / 2, (1 + confidence) / 2])
     acceleration = _jackknife_acceleration(sums, counts)
-    levels = stats.norm.cdf(bias + shifted / (1 - acceleration * shifted))
+    levels = special.ndtr(bias + shifted / (1 - acceleration * shifted))
     low, high = np.quantile(resampled, levels)
     return float(low), float(high)
 

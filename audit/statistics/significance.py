@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 # With the identity counted, p moves in steps of 1/2000, and a p of .05 is known within .005.
 N_PERMUTATIONS = 1999
@@ -42,7 +42,7 @@ def binomial_excess_p(k: ArrayLike, n: ArrayLike, max_rate: float) -> NDArray[np
         raise ValueError("k, n: expected 0 <= k <= n")
     if not 0 < max_rate < 1:
         raise ValueError(f"max_rate: expected between 0 and 1, received {max_rate}")
-    return np.where(n == 0, np.nan, stats.binom.sf(k - 1, n, max_rate))[()]
+    return np.where(n == 0, np.nan, _at_least(k, n, max_rate))[()]
 
 
 def false_discovery_q(p: ArrayLike, correction: str = "bh") -> NDArray[np.float64]:
@@ -70,10 +70,31 @@ def false_discovery_q(p: ArrayLike, correction: str = "bh") -> NDArray[np.float6
     p = np.asarray(p, dtype=np.float64)
     if p.ndim != 1:
         raise ValueError(f"p: expected one dimension, received shape {p.shape}")
+    if np.any((p < 0) | (p > 1)):
+        raise ValueError("p: expected probabilities, 0 to 1")
     q = np.full(p.shape, np.nan)
     tested = ~np.isnan(p)
     if tested.any():
-        q[tested] = stats.false_discovery_control(p[tested], method=correction)
+        q[tested] = _adjusted(p[tested], correction)
+    return q
+
+
+def _at_least(k: NDArray, n: NDArray, rate: float) -> NDArray[np.float64]:
+    """P(X >= k) of a binomial count: the regularised incomplete beta function; 1 for k = 0."""
+    return np.where(k == 0, 1.0, special.betainc(np.maximum(k, 1), n - k + 1, rate))
+
+
+def _adjusted(p: NDArray, correction: str) -> NDArray[np.float64]:
+    """Step-up q-values of (m,) p without NaN, as ``scipy.stats.false_discovery_control``.
+
+    ``scipy.stats`` itself takes longer to import than a whole audit's statistics take.
+    """
+    m = len(p)
+    factor = m * np.sum(1 / np.arange(1, m + 1)) if correction == "by" else m
+    order = np.argsort(-p, kind="stable")
+    scaled = p[order] * factor / np.arange(m, 0, -1)
+    q = np.empty(m)
+    q[order] = np.minimum(np.minimum.accumulate(scaled), 1.0)
     return q
 
 

@@ -21,6 +21,4 @@ def write_csv(path: Path | str, table: pd.DataFrame) -> None:
     bare = any(texts[name].astype("string").str.contains("\r").any() for name in texts)
     quoting = csv.QUOTE_NONNUMERIC if bare else csv.QUOTE_MINIMAL
     with atomic_path(path) as temporary:
-        table.to_csv(
-            temporary, index=False, lineterminator="\n", encoding="utf-8", quoting=quoting
-        )
+        table.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8", quoting=quoting)

@@ -81,7 +81,9 @@ def every_key(section=Config, prefix=""):
             yield from every_key(field.annotation, f"{prefix}{name}.")
 
 
-@pytest.mark.parametrize(("path", "field"), list(every_key()), ids=lambda v: v if isinstance(v, str) else "")
+@pytest.mark.parametrize(
+    ("path", "field"), list(every_key()), ids=lambda v: v if isinstance(v, str) else ""
+)
 def test_every_key_is_described_and_in_the_reference(path, field):
     if "." not in path:
         assert f"## `{path}`" in reference()

@@ -86,7 +86,9 @@ def test_gradcam_is_the_positive_part_of_the_weighted_sum():
             for j in range(5):
                 total = 0.0
                 for k in range(6):
-                    total += float(given.mean_gradients[p, k]) * float(given.activations[row, i, j, k])
+                    total += float(given.mean_gradients[p, k]) * float(
+                        given.activations[row, i, j, k]
+                    )
                 expected[p, i, j] = max(total, 0.0)
     assert (expected == 0).any()
     np.testing.assert_allclose(heatmaps("gradcam", given), expected, rtol=1e-5, atol=1e-6)

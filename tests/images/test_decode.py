@@ -222,7 +222,10 @@ def test_cut_anywhere_an_image_is_refused_or_whole(name):
     """A few formats have bytes behind their last pixel."""
     data = FILES[name]
     whole, refused = read(data), 0
-    for length in {*range(0, len(data), max(1, len(data) // 80)), *range(len(data) - 30, len(data))}:
+    for length in {
+        *range(0, len(data), max(1, len(data) // 80)),
+        *range(len(data) - 30, len(data)),
+    }:
         try:
             np.testing.assert_array_equal(read(data[:length]), whole)
             assert len(data) - length < 30

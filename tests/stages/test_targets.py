@@ -43,7 +43,9 @@ def test_a_prediction_that_is_not_annotated_is_no_annotated_target():
 
 
 def test_a_class_asked_for_twice_is_one_target_with_both_roles():
-    targets = chooser("annotated", "top_k", top_k=3).choose(["dog"], outputs(_1=0.5, _0=0.3, _2=0.2))
+    targets = chooser("annotated", "top_k", top_k=3).choose(
+        ["dog"], outputs(_1=0.5, _0=0.3, _2=0.2)
+    )
     assert told(targets) == {
         "cat": ("top_k", (0,), False),
         "dog": ("annotated+predicted+top_k", (1, 2), True),
@@ -147,6 +149,20 @@ def test_the_seed_is_the_derivative(chosen, members):
     _, seed = target_score(scores, softmax(scores), members, chosen, True)
     assert seed.dtype == np.float32
     np.testing.assert_allclose(seed, slope, atol=1e-6)
+
+
+@pytest.mark.parametrize("members", [(1,), (0, 2)])
+def test_the_seed_of_independent_outputs_leaves_the_others_alone(members):
+    scores = np.array([0.3, -1.2, 0.9])
+
+    def value(at):
+        return target_score(at, 1 / (1 + np.exp(-at)), members, "probability", True, "sigmoid")
+
+    step = 1e-5
+    slope = [
+        (value(scores + step * e)[0] - value(scores - step * e)[0]) / (2 * step) for e in np.eye(3)
+    ]
+    np.testing.assert_allclose(value(scores)[1], slope, atol=1e-6)
 
 
 def test_probabilities_without_logits_are_summed_as_they_are():

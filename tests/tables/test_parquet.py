@@ -98,7 +98,12 @@ def test_another_version_is_refused(tmp_path, written, monkeypatch):
 def test_a_file_that_is_not_there_is_no_table_or_is_cut(tmp_path):
     write_rows(tmp_path / "whole", SCHEMA, rows(5))
     whole = (tmp_path / "whole").read_bytes()
-    faults = {"empty": b"", "text": b"a,b\n1,2\n", "cut": whole[:-20], "footer": whole[: len(whole) // 2]}
+    faults = {
+        "empty": b"",
+        "text": b"a,b\n1,2\n",
+        "cut": whole[:-20],
+        "footer": whole[: len(whole) // 2],
+    }
     for name, data in faults.items():
         (tmp_path / name).write_bytes(data)
     for name in [*faults, "gone"]:

@@ -1,0 +1,71 @@
+"""Which records a class verdict may rest on, and why not the others."""
+
+import pandas as pd
+import pytest
+
+from audit.stages.eligibility import REASONS, mark_eligible
+
+GOOD = {
+    "reference": "class", "status": "scored", "correct": True, "n_classes": 1,
+    "largest_box_cells": 4.0, "energy_skill": 0.3, "pointing_hit": True,
+    "target_class": "cat", "method": "gradcam", "layer": "out",
+}  # fmt: skip
+
+
+def records(*changes):
+    """One record per change of :data:`GOOD`, each its own picture unless ``group`` is given."""
+    rows = [{**GOOD, "group": place, **change} for place, change in enumerate(changes)]
+    truth = {"correct": "boolean", "pointing_hit": "boolean"}
+    return pd.DataFrame(rows).astype(truth)
+
+
+def told(*changes):
+    found = mark_eligible(records(*changes))
+    assert list(found["eligible"]) == list(found["ineligible_reason"].isna())
+    return [r if isinstance(r, str) else None for r in found["ineligible_reason"]]
+
+
+CASES = {
+    "not_annotated": {"reference": "any_object"},
+    "unscored": {"status": "unscored"},
+    "wrong_prediction": {"correct": False},
+    "several_classes": {"n_classes": 2},
+    "box_under_a_cell": {"largest_box_cells": 0.99},
+    "box_too_large_to_tell": {"energy_skill": None},
+    "maximum_in_ignored_region": {"pointing_hit": None},
+}
+
+
+@pytest.mark.parametrize("reason", CASES)
+def test_each_reason(reason):
+    assert told({}, CASES[reason]) == [None, reason]
+
+
+def test_every_reason_has_a_case():
+    assert {*CASES, "near_duplicate"} == set(REASONS)
+
+
+def test_unknown_correctness_is_not_correct():
+    assert told({"correct": None}) == ["wrong_prediction"]
+
+
+def test_a_box_of_just_one_cell_counts():
+    assert told({"largest_box_cells": 1.0}) == [None]
+
+
+def test_of_near_duplicates_the_first_counts():
+    assert told({"group": 3}, {"group": 3}, {"group": 3}) == [None, *["near_duplicate"] * 2]
+
+
+def test_of_near_duplicates_the_first_that_could_count_does():
+    """A copy that fails for another reason takes no place."""
+    assert told({"group": 3, "correct": False}, {"group": 3}) == ["wrong_prediction", None]
+
+
+def test_one_picture_counts_once_in_each_class_and_method():
+    assert told({"group": 1}, {"group": 1, "target_class": "dog"}) == [None, None]
+    assert told({"group": 1}, {"group": 1, "method": "other"}) == [None, None]
+
+
+def test_no_records():
+    assert len(mark_eligible(records({}).iloc[:0])) == 0
