@@ -45,18 +45,19 @@ def _stage(args: argparse.Namespace, progress: Progress) -> None:
 
     layout = Layout.of(args.config)
     config = read_resolved(layout.config)
-    if args.verb == "index":
-        from audit.stages.index import run_index
-
-        run_index(config, layout, progress)
-        return
-    manifest = _read_json(layout.manifest)
     if args.verb == "inspect":
         from audit.stages.inspect import run_inspect
 
-        run_inspect(config, layout, manifest)
+        run_inspect(config, layout)
         return
-    found = _read_json(layout.model)
+    model = _read_json(layout.model)
+    if args.verb == "index":
+        from audit.stages.index import run_index
+
+        run_index(config, layout, model, progress)
+        return
+    manifest = _read_json(layout.manifest)
+    found = {**model, **manifest["mapping"]}
     if args.verb in SHARD_VERBS:
         _check_shard(args.shard, manifest)
     if args.verb == "explain":

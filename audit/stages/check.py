@@ -8,7 +8,7 @@ from typing import Any
 
 from audit.progress import Progress
 from audit.stages.index import Index, build_index
-from audit.stages.inspect import inspect_model
+from audit.stages.inspect import inspect_model, map_classes
 from audit.stages.settings import load_settings
 
 # Exclusions that are shown one by one; the run lists all of them in excluded.csv.
@@ -24,7 +24,8 @@ def check_audit(config_file: Path, progress: Progress) -> list[str]:
     """
     config = load_settings([config_file])
     index = build_index(config, progress, decoded=True)
-    found = inspect_model(config, index.classes)
+    model = inspect_model(config)
+    found = {**model, **map_classes(config, model, index.classes)}
     return [*_model_lines(found), *_data_lines(index, found)]
 
 

@@ -25,6 +25,7 @@ from audit.images import ImageHeader, UnreadableImage, decode, read_header
 from audit.images.header import SIDEWAYS
 from audit.progress import Progress
 from audit.records import AnnotatedImage, AnnotatedObject, Box, Exclusion, ParsedAnnotations
+from audit.stages.inspect import map_classes
 from audit.stages.layout import Layout
 from audit.tables.atomic import write_json
 from audit.tables.parquet import SCHEMA_VERSION, write_rows
@@ -84,9 +85,12 @@ class _Tally:
     excluded: list[Exclusion] = field(default_factory=list)
 
 
-def run_index(config: Config, layout: Layout, progress: Progress) -> dict[str, Any]:
-    """Write the shards and the manifest; returns the manifest."""
+def run_index(
+    config: Config, layout: Layout, model: dict[str, Any], progress: Progress
+) -> dict[str, Any]:
+    """Write the shards and the manifest; returns the manifest. ``model``: that of ``model.json``."""
     index = build_index(config, progress)
+    mapping = map_classes(config, model, index.classes)
     folder = layout.manifest.parent
     folder.mkdir(parents=True, exist_ok=True)
     shards = []
@@ -98,7 +102,7 @@ def run_index(config: Config, layout: Layout, progress: Progress) -> dict[str, A
     _remove_stale(folder, {s["name"] for s in shards})
     manifest = {
         "schema_version": SCHEMA_VERSION,
-        "classes": index.classes,
+        "mapping": mapping,
         "counts": index.counts(),
         "notes": index.notes,
         "shards": shards,

@@ -1,14 +1,11 @@
-"""``inspect``: what the model is, and which of its outputs each class of the data set is.
-
-Runs once, before any shard, so that a fault in the model or the mapping is told before hours of work.
-"""
+"""``inspect``: what the model is. Runs once, before any shard, so that a fault is told at once."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from audit.config.model import Config
+from audit.config.model import TARGET_KEYWORDS, Config
 from audit.digest import digest_file
 from audit.errors import AuditError, nearest
 from audit.models.labels import read_labels, resolve_mapping
@@ -18,15 +15,13 @@ from audit.tables.atomic import write_json
 from audit.tables.parquet import SCHEMA_VERSION
 
 
-def run_inspect(config: Config, layout: Layout, manifest: dict[str, Any]) -> dict[str, Any]:
-    """Write ``model.json``: facts of the model, labels, class mapping."""
-    found = inspect_model(config, manifest["classes"])
-    write_json(layout.model, found)
-    return found
+def run_inspect(config: Config, layout: Layout) -> None:
+    """Write ``model.json``: the model's facts and the names of its outputs."""
+    write_json(layout.model, inspect_model(config))
 
 
-def inspect_model(config: Config, classes: list[str]) -> dict[str, Any]:
-    """Load and trace the model, and check all that depends on it; nothing is written."""
+def inspect_model(config: Config) -> dict[str, Any]:
+    """Load and trace the model; nothing is written."""
     from audit.models.probe import ModelProbe
     from audit.models.runtime import start
 
@@ -35,25 +30,33 @@ def inspect_model(config: Config, classes: list[str]) -> dict[str, Any]:
     labels = None
     if config.model.labels:
         labels = read_labels(Path(config.model.labels), facts.n_outputs)
-    mapping = resolve_mapping(config.dataset.classes, classes, labels, facts.n_outputs)
-    _check_targets(config, mapping)
     return {
         "schema_version": SCHEMA_VERSION,
         "sha256": digest_file(config.model.path or config.model.weights or ""),
         "facts": facts.as_dict(),
         "labels": labels,
-        "classes": mapping,
-        "classes_not_mapped": [c for c in classes if c not in mapping],
-        "classes_without_annotation": [c for c in mapping if c not in classes],
     }
 
 
-def _check_targets(config: Config, mapping: dict[str, list[int]]) -> None:
-    from audit.config.model import TARGET_KEYWORDS
+def map_classes(config: Config, model: dict[str, Any], classes: list[str]) -> dict[str, Any]:
+    """Which outputs each class of the data set is, and what is left without a partner.
 
+    ``model`` is the content of ``model.json``, ``classes`` those of the data set.
+
+    Raises
+    ------
+    AuditError: a class maps to no output, or a target to no class.
+    """
+    labels, n_outputs = model["labels"], model["facts"]["n_outputs"]
+    mapping = resolve_mapping(config.dataset.classes, classes, labels, n_outputs)
     for name in config.targets.chosen():
         if name not in TARGET_KEYWORDS and name not in mapping:
             raise AuditError(
                 f"class {name!r} is not mapped to an output", where="targets.classes",
                 hint=nearest(name, (*TARGET_KEYWORDS, *mapping)),
             )  # fmt: skip
+    return {
+        "classes": mapping,
+        "classes_not_mapped": [c for c in classes if c not in mapping],
+        "classes_without_annotation": [c for c in mapping if c not in classes],
+    }

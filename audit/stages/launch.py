@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import IO
 
@@ -152,6 +153,9 @@ def _lines(stream: IO[str] | None) -> Iterator[str]:
 
 def _reason(lines: Sequence[str]) -> str:
     """The most telling line of Snakemake's output."""
+    for title, below in pairwise(lines):
+        if title.startswith("WorkflowError"):  # its message stands on the line below
+            return below.strip()
     telling = [line.strip() for line in lines if "Error" in line or "Exception" in line]
     return telling[0] if telling else "Snakemake stopped without a reason"
 

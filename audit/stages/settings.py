@@ -1,4 +1,4 @@
-"""``settings``: the config, checked against everything that can be known without reading data."""
+"""The config, checked against everything that can be known without reading data."""
 
 from __future__ import annotations
 
@@ -33,6 +33,8 @@ def load_settings(
     return config
 
 
-def run_settings(config: Config, path: Path) -> None:
-    """Write the config that the other stages read."""
-    write_text(path, dump_config(config))
+def write_settings(config: Config, path: Path) -> None:
+    """Write the config that the stages read; a file that holds it already is left alone."""
+    text = dump_config(config)
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        write_text(path, text)

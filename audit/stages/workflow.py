@@ -12,10 +12,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from audit.config.load import results_folder, settings_digest
 from audit.config.model import Config
 from audit.digest import digest_file, digest_json, digest_listing, package_digest
-from audit.stages.settings import load_settings
+from audit.stages.layout import Layout
+from audit.stages.settings import load_settings, write_settings
 
 TABLES = (
     "predictions.csv", "per_class.csv", "flagged.csv", "thresholds.csv", "excluded.csv", "summary.json",
@@ -25,17 +28,26 @@ TABLES = (
 class AuditRun:
     """One audit as the workflow sees it."""
 
-    def __init__(self, config: Config, files: Sequence[Path | str], overrides: Mapping[str, Any]):
+    def __init__(self, config: Config) -> None:
         self.config = config
-        self.files = [str(f) for f in files]
-        self.overrides = json.dumps(dict(overrides), sort_keys=True)
         self.root = str(results_folder(config))
+        self.config_path = str(Layout(Path(self.root)).config)
         self.tables = [f"{self.root}/{name}" for name in TABLES]
 
     @classmethod
     def load(cls, files: Sequence[Path | str], overrides: Mapping[str, Any]) -> AuditRun:
         """Read and check the config; AuditError where it has a fault."""
-        return cls(load_settings(files, overrides), files, overrides)
+        typed = {key: _typed(value) for key, value in overrides.items()}
+        return cls(load_settings(files, typed))
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The whole config, defaults written out."""
+        return self.config.model_dump(mode="json")
+
+    def write_settings(self) -> None:
+        """Write the config for the stages; they run in processes, or on machines, of their own."""
+        write_settings(self.config, Path(self.config_path))
 
     def digest(self, *sections: str) -> str:
         """Digest of the package's source and of these parts of the config; of all of it for none."""
@@ -66,3 +78,17 @@ class AuditRun:
     def shards(manifest: str) -> list[str]:
         """Names of the shards in a manifest."""
         return [s["name"] for s in json.loads(Path(manifest).read_text("utf-8"))["shards"]]
+
+    @staticmethod
+    def mapping_digest(manifest: str) -> str:
+        """Digest of the class mapping in a manifest."""
+        return digest_json(json.loads(Path(manifest).read_text("utf-8"))["mapping"])
+
+
+def _typed(value: Any) -> Any:
+    """An override with the types that YAML gives it: inside a mapping Snakemake leaves all as text."""
+    if isinstance(value, Mapping):
+        return {key: _typed(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_typed(item) for item in value]
+    return yaml.safe_load(value) if isinstance(value, str) else value

@@ -93,7 +93,9 @@ def clopper_pearson_interval(
     k, n = _counts(k, n)
     _check_confidence(confidence)
     tail = (1 - confidence) / 2
-    low = _no_count_to_nan(np.where(k == 0, 0.0, special.betaincinv(np.maximum(k, 1), n - k + 1, tail)), n)
+    low = _no_count_to_nan(
+        np.where(k == 0, 0.0, special.betaincinv(np.maximum(k, 1), n - k + 1, tail)), n
+    )
     return Interval(low[()], _clopper_pearson_high(k, n, tail)[()])
 
 

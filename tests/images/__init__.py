@@ -1,0 +1,1 @@
+"""Tests of the images room; a package, so that they share their pictures."""

@@ -7,6 +7,12 @@ from audit.models.probe import ModelProbe
 from .networks import NETWORKS, config, keras
 
 
+@pytest.fixture(autouse=True)
+def seeded():
+    """Weights are random, and the same each time."""
+    keras.utils.set_random_seed(0)
+
+
 @pytest.fixture(scope="session")
 def network(tmp_path_factory):
     """name -> (network, path of its file)."""

@@ -17,11 +17,16 @@ except AuditError as error:
     raise WorkflowError(str(error)) from None
 
 # The same rules as the config model's, in the form that other tools read.
-validate(config, "../schemas/config.schema.json")
+validate(AUDIT.values, "../schemas/config.schema.json")
 
 
 wildcard_constraints:
     shard="[0-9a-f]+-[0-9a-f]{16}",
+
+
+def mapping(wildcards):
+    """Digest of which output each class is, known once the index is there."""
+    return AUDIT.mapping_digest(checkpoints.index.get().output.manifest)
 
 
 def shards(pattern):

@@ -1,9 +1,8 @@
 rule explain:
     """One shard through the model: predictions and heatmaps on the layer's own grid, in one pass."""
     input:
-        config=ancient(rules.settings.output),
         manifest=ancient(rules.index.output.manifest),
-        model=ancient(rules.inspect.output[0]),
+        model=rules.inspect.output,
     output:
         records=f"{AUDIT.root}/stages/explain/{{shard}}.records.parquet",
         images=f"{AUDIT.root}/stages/explain/{{shard}}.images.parquet",
@@ -17,7 +16,9 @@ rule explain:
         mem_mb=6000,
         runtime=720,
     params:
+        config=AUDIT.config_path,
         settings=AUDIT.digest("model", "explain", "targets", "dataset", "run.batch_size"),
         model=AUDIT.model_digest(),
+        mapping=mapping,
     shell:
-        "focus-audit explain --config {input.config:q} --shard {wildcards.shard} --log {log:q}"
+        "focus-audit explain --config {params.config:q} --shard {wildcards.shard} --log {log:q}"

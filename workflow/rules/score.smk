@@ -1,9 +1,8 @@
 rule score:
     """Score one shard's heatmaps against the boxes: no model, no pixels, seconds."""
     input:
-        config=ancient(rules.settings.output),
         manifest=ancient(rules.index.output.manifest),
-        model=ancient(rules.inspect.output[0]),
+        model=rules.inspect.output,
         records=rules.explain.output.records,
     output:
         f"{AUDIT.root}/stages/score/{{shard}}.parquet",
@@ -16,7 +15,9 @@ rule score:
         mem_mb=2000,
         runtime=240,
     params:
+        config=AUDIT.config_path,
         settings=AUDIT.digest("heatmap", "metrics", "flags.tolerance", "flags.min_energy_skill"),
+        mapping=mapping,
     shell:
-        "focus-audit score --config {input.config:q} --shard {wildcards.shard}"
+        "focus-audit score --config {params.config:q} --shard {wildcards.shard}"
         " --jobs {threads} --log {log:q}"

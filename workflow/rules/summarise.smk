@@ -1,7 +1,6 @@
 rule summarise:
     """All shards into the tables: one row a record, one a class, the flagged ones worst first."""
     input:
-        config=ancient(rules.settings.output),
         manifest=rules.index.output.manifest,
         model=rules.inspect.output,
         records=shards("{root}/stages/explain/{shard}.records.parquet"),
@@ -49,15 +48,15 @@ rule summarise:
         mem_mb=4000,
         runtime=60,
     params:
+        config=AUDIT.config_path,
         settings=AUDIT.digest("audit.seed", "flags", "heatmap", "report"),
     shell:
-        "focus-audit summarise --config {input.config:q} --log {log:q}"
+        "focus-audit summarise --config {params.config:q} --log {log:q}"
 
 
 rule overlays:
     """Draw the worst flagged records and a random sample of others."""
     input:
-        config=ancient(rules.settings.output),
         manifest=rules.index.output.manifest,
         model=rules.inspect.output,
         predictions=rules.summarise.output.parquet,
@@ -73,15 +72,15 @@ rule overlays:
         mem_mb=2000,
         runtime=30,
     params:
+        config=AUDIT.config_path,
         settings=AUDIT.digest("audit.seed", "report"),
     shell:
-        "focus-audit overlays --config {input.config:q} --log {log:q}"
+        "focus-audit overlays --config {params.config:q} --log {log:q}"
 
 
 rule provenance:
     """How the tables came about: config, hashes, versions, choices made."""
     input:
-        config=ancient(rules.settings.output),
         summary=rules.summarise.output.summary,
         model=rules.inspect.output,
     output:
@@ -95,6 +94,7 @@ rule provenance:
         mem_mb=500,
         runtime=5,
     params:
+        config=AUDIT.config_path,
         settings=AUDIT.digest(),
     shell:
-        "focus-audit provenance --config {input.config:q} --log {log:q}"
+        "focus-audit provenance --config {params.config:q} --log {log:q}"
