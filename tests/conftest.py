@@ -228,3 +228,13 @@ def focus_audit():
         )  # fmt: skip
 
     return run
+
+
+@pytest.fixture(scope="session")
+def audited(tmp_path_factory, colours, colour_config, write_config, focus_audit):
+    """One whole audit, only to be read: (working directory, results folder, what was printed)."""
+    folder = tmp_path_factory.mktemp("audited")
+    path = write_config(folder, colour_config(colours))
+    done = focus_audit("run", path, "--cores", 2, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder, folder / "reports" / "colours", done

@@ -46,7 +46,8 @@ def draw_overlay(
     """
     scale = PANEL / max(frame.width, frame.height)
     size = (max(1, round(frame.width * scale)), max(1, round(frame.height * scale)))
-    photo = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    smooth = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    photo = cv2.resize(pixels, size, interpolation=smooth)
     left = Image.fromarray(photo)
     right = Image.fromarray(_blend(photo, _heat(heatmap, frame, size)))
     for panel in (left, right):

@@ -267,7 +267,7 @@ def load_image(row: dict[str, Any], config: Config, probe: ModelProbe) -> Loaded
     small = fit(
         pixels, image_placement(header, config, probe), resize.interpolation, resize.pad_value
     )
-    return Loaded(row, small, fingerprint(small), None)
+    return Loaded(row, small, fingerprint(pixels), None)
 
 
 def image_placement(header: ImageHeader, config: Config, probe: ModelProbe) -> Placement:
@@ -282,10 +282,13 @@ def image_placement(header: ImageHeader, config: Config, probe: ModelProbe) -> P
 def fingerprint(pixels: np.ndarray) -> bytes:
     """256 bits that near-duplicates share: which of two neighbours in a 17x16 grid is brighter.
 
-    The difference hash of N. Krawetz (2013), on the model's input, uint8 (H, W, C).
+    The difference hash of N. Krawetz (2013), on uint8 (H, W, C): the whole image, area-averaged,
+    since the model's own input aliases and finds fewer of the copies.
     """
-    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) if pixels.shape[2] == 3 else pixels[:, :, 0]
-    small = cv2.resize(grey, (FINGERPRINT_SIZE + 1, FINGERPRINT_SIZE), interpolation=cv2.INTER_AREA)
+    size = (FINGERPRINT_SIZE + 1, FINGERPRINT_SIZE)
+    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    if small.ndim == 3:
+        small = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
     return np.packbits(small[:, 1:] > small[:, :-1]).tobytes()
 
 

@@ -24,9 +24,9 @@ ERROR_LINE = "focus-audit: error: "
 
 def run_audit(config_file: Path, cores: str, profile: str, extra: Sequence[str]) -> int:
     """Run the workflow; 0 when it is done, 2 when it is not. Prints where the results lie."""
+    _check_cores(cores)
     config = load_settings([config_file])
     layout = Layout(results_folder(config))
-    layout.stages.mkdir(parents=True, exist_ok=True)
     with _only_one(layout) as lock:
         command = snakemake_command(config_file, cores, profile, extra)
         code, lines = _relay(command, layout, lock)
@@ -90,6 +90,14 @@ def findings(root: Path) -> list[str]:
     return lines
 
 
+def _check_cores(cores: str) -> None:
+    """Snakemake takes 0 cores, and then waits for one without end."""
+    if cores != "all" and not (cores.isdecimal() and int(cores) > 0):
+        raise AuditError(
+            "is no number of cores", where="--cores", expected="1 or more, or all", received=cores
+        )
+
+
 def _profile(root: Path, name: str) -> Path:
     profiles = root / "workflow" / "profiles"
     if (profiles / name / "config.yaml").exists():
@@ -103,7 +111,14 @@ def _profile(root: Path, name: str) -> Path:
 @contextmanager
 def _only_one(layout: Layout) -> Iterator[int]:
     """Hold the audit's lock. The system lets go of it when the process and Snakemake have ended."""
-    handle = os.open(layout.stages / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        layout.stages.mkdir(parents=True, exist_ok=True)
+        layout.snakemake_log.parent.mkdir(exist_ok=True)
+        handle = os.open(layout.stages / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise AuditError(
+            f"cannot be written to: {error.strerror}", where=str(layout.root)
+        ) from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -125,12 +140,10 @@ def _relay(command: Sequence[str], layout: Layout, lock: int) -> tuple[int, list
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
     }
-    log_path = layout.root / "logs" / "snakemake.log"
-    log_path.parent.mkdir(parents=True, exist_ok=True)
     told: set[str] = set()
     lines: list[str] = []
     with (
-        log_path.open("w", encoding="utf-8") as log,
+        layout.snakemake_log.open("w", encoding="utf-8") as log,
         subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
             env=env, pass_fds=[lock],

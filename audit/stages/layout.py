@@ -65,5 +65,9 @@ class Layout:
         return self.stages / "score" / f"{shard}.parquet"
 
     @property
+    def snakemake_log(self) -> Path:
+        return self.root / "logs" / "snakemake.log"
+
+    @property
     def overlays(self) -> Path:
         return self.root / "overlays"

@@ -146,7 +146,7 @@ def target_score(
     if not found:
         seed[index] = 1.0
         return total, seed
-    if kind == "sigmoid":
+    if kind in ("sigmoid", "binary"):
         seed[index] = (probabilities * (1 - probabilities))[index]
         return total, seed
     return total, _probability_seed(probabilities, index, total, seed)

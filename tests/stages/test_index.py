@@ -239,10 +239,13 @@ def test_stale_shards_go_and_the_manifest_adds_up(tmp_path):
     for k in range(12):
         picture(tmp_path / f"{k}.png", seed=k)
     layout = Layout(tmp_path / "out")
+    model = {"labels": None, "facts": {"n_outputs": 2}}
     boxes = [(1, 1, 5, 5), (2, 2, 6, 6)]
     for names in (range(12), range(11)):
         source = coco(tmp_path, *((f"{k}.png", None, boxes) for k in names))
-        manifest = run_index(config(source, tmp_path, run={"shard_size": 4}), layout, QUIET)
+        settings = config(source, tmp_path, dataset={"classes": {"cat": 1}}, run={"shard_size": 4})
+        manifest = run_index(settings, layout, model, QUIET)
+    assert manifest["mapping"]["classes"] == {"cat": [1]}
     named = {s["name"] for s in manifest["shards"]}
     files = {p.stem for p in layout.manifest.parent.glob("*-*.parquet")}
     assert files == named

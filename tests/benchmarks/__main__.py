@@ -1,0 +1,148 @@
+"""``make bench``: speed and memory as ratios to the work nobody can avoid.
+
+``python -m tests.benchmarks [scoring] [explain] [targets] [audit] [memory] [peers]``; all but the
+peers by default, which need an environment of their own and make it. Timings on a shared machine are
+noisy: read the ratios, which are taken side by side in one run.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.benchmarks.data import model_file, write_audit, write_images
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMAND = str(Path(sys.executable).parent / "focus-audit")
+# Kept between runs: making the pictures takes longer than some of the measurements.
+FOLDER = Path(os.environ.get("BENCH_FOLDER", Path(tempfile.gettempdir()) / "focus-audit-bench"))
+
+
+def main(sections: list[str]) -> None:
+    chosen = sections or ["scoring", "explain", "targets", "audit", "memory"]
+    write_images(FOLDER / "images", 4000)
+    for name in chosen:
+        print(f"\n== {name}", flush=True)
+        SECTIONS[name]()
+
+
+def scoring() -> None:
+    """One record, with and without the sweep of boxes."""
+    _python(str(ROOT / "tests/benchmarks/bench_scoring.py"))
+
+
+def explain() -> None:
+    """Explain against decoding plus the bare forward pass."""
+    for name, preprocess, count in (
+        ("MobileNetV2", "mobilenet_v2", 1280),
+        ("ResNet50", "resnet50", 320),
+    ):
+        config = write_audit(FOLDER, f"explain_{name}", model_file(FOLDER, name), preprocess, count)
+        print(f"{name:<12}", end=" ", flush=True)
+        _python("-m", "tests.benchmarks.speed", str(config), str(count))
+
+
+def targets() -> None:
+    """The top five classes of an image against one of them."""
+    model = model_file(FOLDER, "MobileNetV2")
+    for k in (1, 5):
+        more = {"targets": {"classes": "top_k", "top_k": k}}
+        config = write_audit(FOLDER, f"targets_{k}", model, "mobilenet_v2", 1280, **more)
+        print(f"top {k}       ", end=" ", flush=True)
+        _python("-m", "tests.benchmarks.speed", str(config), "1280")
+
+
+def audit() -> None:
+    """The whole audit: slope between 1,000 and 4,000 images, and what is left at none."""
+    model = model_file(FOLDER, "MobileNetV2")
+    seconds = {}
+    for count in (1000, 4000):
+        config = write_audit(FOLDER, f"audit_{count}", model, "mobilenet_v2", count)
+        results = FOLDER / "reports" / f"audit_{count}"
+        subprocess.run(["rm", "-rf", str(results)], check=True)
+        began = time.perf_counter()
+        subprocess.run([COMMAND, "run", str(config)], check=True, capture_output=True, cwd=FOLDER)
+        seconds[count] = time.perf_counter() - began
+        print(f"{count} images: {seconds[count]:.1f} s; {_stages(results)}")
+    slope = (seconds[4000] - seconds[1000]) / 3000
+    print(f"slope {slope * 1000:.3f} ms/image; fixed {seconds[1000] - 1000 * slope:.1f} s")
+    print("the bound, measured now:", end=" ", flush=True)
+    config = write_audit(FOLDER, "explain_MobileNetV2", model, "mobilenet_v2", 1280)
+    _python("-m", "tests.benchmarks.speed", str(config), "1280")
+
+
+def memory() -> None:
+    """Peak memory of explain and score at 2,000 and 20,000 images of a small model."""
+    weights = Path(__file__).resolve().parents[3] / "shared/data/weights"
+    model = weights / "mobilenet_v1_025_128_imagenet.keras"
+    if not model.exists():
+        print("needs ../shared/data, which is not part of a clone")
+        return
+    images = FOLDER / "images"
+    for number in range(4000, 20_000):  # the same pictures under further names
+        link = images / f"{number:05d}.jpg"
+        if not link.exists():
+            os.link(images / f"{number % 4000:05d}.jpg", link)
+    peaks = {}
+    for count in (2000, 20_000):
+        config = write_audit(FOLDER, f"memory_{count}", model, "mobilenet", count)
+        results = FOLDER / "reports" / f"memory_{count}"
+        subprocess.run([COMMAND, "run", str(config)], check=True, capture_output=True, cwd=FOLDER)
+        shard = next((results / "stages/score").glob("*.parquet")).stem
+        peaks[count] = {s: _peak(s, results, shard) for s in ("explain", "score")}
+    for stage in ("explain", "score"):
+        grown = peaks[20_000][stage] - peaks[2000][stage]
+        print(
+            f"{stage:<8} {peaks[2000][stage] / 1024:.0f} MiB at 2,000, "
+            f"{peaks[20_000][stage] / 1024:.0f} MiB at 20,000: {grown / 18_000:.3f} KiB an image"
+        )
+
+
+def peers() -> None:
+    """Grad-CAM of other packages beside ours, in an environment of their own."""
+    from tests.benchmarks.peers import compare
+
+    compare(FOLDER, model_file(FOLDER, "MobileNetV2"))
+
+
+def _peak(stage: str, results: Path, shard: str) -> int:
+    command = [
+        sys.executable, "-m", "tests.benchmarks.memory", COMMAND, stage,
+        "--config", str(results / "stages/config.json"), "--shard", shard,
+    ]  # fmt: skip
+    if stage == "score":
+        command += ["--jobs", "2"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
+    return int(done.stdout.split()[-1])
+
+
+def _stages(results: Path) -> str:
+    """Seconds of each stage, from Snakemake's own benchmark files."""
+    found = {}
+    for path in sorted((results / "benchmarks").rglob("*.tsv")):
+        name = path.parent.name if path.parent.name in ("explain", "score") else path.stem
+        with path.open() as file:
+            found[name] = sum(float(row["s"]) for row in csv.DictReader(file, delimiter="\t"))
+    return ", ".join(f"{name} {seconds:.1f}" for name, seconds in found.items())
+
+
+def _python(*args: str) -> None:
+    subprocess.run([sys.executable, *args], check=True, cwd=ROOT, stderr=subprocess.DEVNULL)
+
+
+SECTIONS = {
+    "scoring": scoring,
+    "explain": explain,
+    "targets": targets,
+    "audit": audit,
+    "memory": memory,
+    "peers": peers,
+}
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
