@@ -5,13 +5,14 @@ The only file of the demo that needs TensorFlow, which is imported when training
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from audit.models.runtime import tensorflow
 
 EPOCHS = 8
 BATCH = 64
@@ -112,7 +113,7 @@ def save(model: Any, path: Path) -> None:
     """Write a ``.keras`` file; it appears whole or not at all."""
     partial = path.with_name(f".{path.stem}.partial.keras")
     model.save(partial)
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def _progress(say: Callable[[str], None], epochs: int) -> Any:
@@ -128,7 +129,8 @@ def _progress(say: Callable[[str], None], epochs: int) -> Any:
 
 
 def _keras() -> Any:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    """Keras, on a TensorFlow that was started quietly."""
+    tensorflow()
     import keras
 
     return keras

@@ -1,0 +1,137 @@
+"""Grad-CAM of other packages on the same model and images, each in its own environment.
+
+``compare`` makes the environment; the rest of this file runs inside of it, as
+``python peers.py PACKAGE MODEL COUNT``, and inside of ours for ``focus-audit``.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+import venv
+from pathlib import Path
+
+import numpy as np
+
+PACKAGES = ["xplique", "tf-explain", "tf-keras-vis", "opencv-python-headless"]
+LAYER, BATCH, ROUNDS = "conv_35_relu6", 32, 3
+# Images that each is given: about ten seconds' work.
+COUNTS = {"focus-audit": 640, "xplique": 320, "tf-keras-vis": 128, "tf-explain": 64}
+
+
+def compare(folder: Path, model: Path) -> None:
+    """Make the environment once, then time all packages in turn, ``ROUNDS`` times over."""
+    python = _environment(folder / "peers")
+    rates: dict[str, list[float]] = {name: [] for name in COUNTS}
+    for _ in range(ROUNDS):
+        for name, count in COUNTS.items():
+            own = sys.executable if name == "focus-audit" else str(python)
+            command = [own, str(Path(__file__).resolve()), name, str(model), str(count)]
+            done = subprocess.run(command, capture_output=True, text=True)
+            if done.returncode == 0:
+                rates[name].append(float(done.stdout.split()[-1]))
+            else:
+                print(f"{name}: failed: {done.stderr.strip().splitlines()[-1]}")
+    ours = np.median(rates["focus-audit"])
+    for name, found in rates.items():
+        if found:
+            rate = np.median(found)
+            print(f"{name:<13} {rate:7.1f} images/s   ours is {ours / rate:.1f} times as fast")
+
+
+def _environment(folder: Path) -> Path:
+    python = folder / "bin" / "python"
+    if not python.exists():
+        venv.create(folder, with_pip=True)
+        command = [str(python), "-m", "pip", "install", "--quiet", *PACKAGES]
+        subprocess.run(command, check=True)
+        # A dependency brings the build that needs libGL; only one of the two may be there.
+        pip = [str(python), "-m", "pip"]
+        subprocess.run([*pip, "uninstall", "--quiet", "--yes", "opencv-python"], check=True)
+        again = ["install", "--quiet", "--force-reinstall", "--no-deps", "opencv-python-headless"]
+        subprocess.run([*pip, *again], check=True)
+    return python
+
+
+def focus_audit(path: str, images: np.ndarray, classes: np.ndarray) -> float:
+    from audit.config.model import Config
+    from audit.explain import METHODS, LayerTrace
+    from audit.models.probe import ModelProbe
+
+    nothing = {"format": "coco", "annotations": "-", "images": "-"}
+    model = {"path": path, "preprocess": "mobilenet_v2"}
+    config = Config.model_validate({"audit": {"name": "x"}, "model": model, "dataset": nothing})
+    probe = ModelProbe(config)
+    pixels = np.uint8((images + 1) * 127.5)
+
+    def run(batch: slice) -> None:
+        forward = probe.forward(pixels[batch])
+        rows = np.arange(BATCH)
+        seeds = np.eye(1000, dtype=np.float32)[classes[batch]]
+        gradients = probe.mean_gradients(pixels[batch], forward, rows, seeds)
+        METHODS.get("gradcam").heatmaps(LayerTrace(forward.activations, rows, gradients))
+
+    return timed(run, len(images))
+
+
+def xplique(path: str, images: np.ndarray, classes: np.ndarray) -> float:
+    from xplique.attributions import GradCAM
+
+    explainer = GradCAM(_keras_model(path), batch_size=BATCH, conv_layer=LAYER)
+    targets = np.eye(1000, dtype=np.float32)[classes]
+    return timed(lambda b: explainer(images[b], targets[b]), len(images))
+
+
+def tf_keras_vis(path: str, images: np.ndarray, classes: np.ndarray) -> float:
+    from tf_keras_vis.gradcam import Gradcam
+    from tf_keras_vis.utils.model_modifiers import ReplaceToLinear
+    from tf_keras_vis.utils.scores import CategoricalScore
+
+    explainer = Gradcam(_keras_model(path), model_modifier=ReplaceToLinear(), clone=False)
+
+    def run(batch: slice) -> None:
+        explainer(CategoricalScore(classes[batch].tolist()), images[batch], penultimate_layer=LAYER)
+
+    return timed(run, len(images))
+
+
+def tf_explain(path: str, images: np.ndarray, classes: np.ndarray) -> float:
+    from tf_explain.core.grad_cam import GradCAM
+
+    model, explainer = _keras_model(path), GradCAM()
+
+    def run(batch: slice) -> None:
+        explainer.explain((images[batch], None), model, int(classes[batch][0]), layer_name=LAYER)
+
+    return timed(run, len(images))
+
+
+def _keras_model(path: str):
+    import keras
+
+    return keras.saving.load_model(path, compile=False)
+
+
+def timed(run, count: int) -> float:
+    """Images per second over full batches, after one that is not counted."""
+    batches = [slice(k, k + BATCH) for k in range(0, count, BATCH)]
+    run(batches[0])
+    began = time.perf_counter()
+    for batch in batches:
+        run(batch)
+    return count / (time.perf_counter() - began)
+
+
+if __name__ == "__main__":
+    name, path, count = sys.argv[1:]
+    rng = np.random.default_rng(0)
+    images = rng.uniform(-1, 1, (int(count), 224, 224, 3)).astype(np.float32)
+    classes = rng.integers(0, 1000, int(count))
+    functions = {
+        "focus-audit": focus_audit,
+        "xplique": xplique,
+        "tf-keras-vis": tf_keras_vis,
+        "tf-explain": tf_explain,
+    }
+    print(functions[name](path, images, classes))
