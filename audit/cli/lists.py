@@ -13,7 +13,10 @@ def run(args: argparse.Namespace) -> int:
     entries = {"methods": _methods, "metrics": _metrics, "formats": _formats}[args.verb]()
     width = max(len(name) for name, _ in entries)
     for name, text in entries:
-        print(name if args.names else f"{name:<{width}}  {text}")
+        if not args.names:
+            print(f"{name:<{width}}  {text}")
+        elif name:
+            print(name)
     return 0
 
 

@@ -138,7 +138,8 @@ def _sheet(left: Image.Image, right: Image.Image, caption: Caption) -> Image.Ima
 
 def _fitted(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
     """``text`` cut so that it stays inside the sheet."""
-    text = "".join(c if c.isprintable() else "?" for c in text)
+    # No sheet holds 400 characters; a longer text would take seconds to be cut one by one.
+    text = "".join(c if c.isprintable() else "?" for c in text[:400])
     limit = width - 2 * MARGIN
     if font.getlength(text) <= limit:
         return text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,9 @@ from audit.stages.settings import load_settings
 
 OUR_LINES = "focus-audit "
 ERROR_LINE = "focus-audit: error: "
+# The last line of a traceback; Snakemake's own errors have their text on the line below.
+RAISED = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Interrupt|Exit): ")
+KILLED = re.compile(r"focus-audit (\w+) .*died with <Signals\.(\w+)")
 
 
 def run_audit(config_file: Path, cores: str, profile: str, extra: Sequence[str]) -> int:
@@ -165,7 +169,12 @@ def _lines(stream: IO[str] | None) -> Iterator[str]:
 
 
 def _reason(lines: Sequence[str]) -> str:
-    """The most telling line of Snakemake's output."""
+    """The most telling line of Snakemake's output: where a stage crashed, how its traceback ends."""
+    for line in lines:
+        if RAISED.match(line):
+            return line
+        if killed := KILLED.search(line):
+            return f"the {killed[1]} stage was killed by {killed[2]}, as when memory runs out"
     for title, below in pairwise(lines):
         if title.startswith("WorkflowError"):  # its message stands on the line below
             return below.strip()

@@ -34,7 +34,5 @@ def load_settings(
 
 
 def write_settings(config: Config, path: Path) -> None:
-    """Write the config that the stages read; a file that holds it already is left alone."""
-    text = dump_config(config)
-    if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        write_text(path, text)
+    """Write the config that the stages read; its time is that of the run's start."""
+    write_text(path, dump_config(config))

@@ -132,8 +132,7 @@ SCORES = [
     "area_fraction", "energy_in_box", "energy_ceiling", "energy_skill", "mask_iou", "box_iou",
     "pointing_hit", "pointing_hit_15px", "n_boxes", "n_classes",
 ]  # fmt: skip
-# What does not look at the boxes' edges, and so is the same in every format.
-PREDICTED = ["predicted_class", "predicted_score", "target_score", "correct", "point_x", "point_y"]
+PREDICTED = ["predicted_class", "predicted_score", "target_score", "correct"]
 
 
 @pytest.fixture(scope="module")
@@ -156,48 +155,41 @@ def voc100(audit):
     return {key: records(key) for key in FORMATS}
 
 
-def apart(a, b):
-    """Largest difference of each score; a score that is missing in one must be in the other, too."""
-    assert a.index.equals(b.index)
-    own, other = (t[SCORES].astype("float64").to_numpy() for t in (a, b))
-    assert (np.isnan(own) == np.isnan(other)).all()
-    return dict(zip(SCORES, np.nanmax(np.abs(own - other), axis=0), strict=True))
-
-
 @pytest.mark.parametrize("key", FORMATS)
 def test_predictions_do_not_depend_on_the_format(voc100, key):
-    pd.testing.assert_frame_equal(
-        voc100[key][PREDICTED], voc100["voc"][PREDICTED], check_exact=True
-    )
+    own, voc = voc100[key], voc100["voc"]
+    pd.testing.assert_frame_equal(own[PREDICTED], voc[PREDICTED], check_exact=True)
 
 
+# The two XML files hold the same edges. COCO, YOLO and Open Images were made from them without the
+# shift of VOC's first pixel, 1 to 0, so that their left and top edges lie a pixel further in: that
+# moves a score by up to .0141 here. YOLO's six decimals move an edge by up to 4e-4 pixels.
 @pytest.mark.parametrize(
     ("one", "other", "within"),
     [
         ("voc", "imagenet", 0),
         ("coco_v1", "coco_v2", 0),
-        # Rounded decimals move an edge by some 1e-7 pixels; a pixel's centre may fall out by that.
-        ("coco_v1", "yolo", 2e-2),
+        ("coco_v1", "yolo", 1e-6),
         ("coco_v1", "openimages", 1e-9),
+        ("voc", "coco_v1", 0.015),
     ],
 )
 def test_formats_of_the_same_boxes_give_the_same_scores(voc100, one, other, within):
-    differences = apart(voc100[one], voc100[other])
-    assert max(differences.values()) <= within, differences
+    # Only VOC's own files say which objects are difficult; those count nowhere.
+    plain = voc100["voc"]["n_ignored"] == 0
+    assert plain.sum() > 120
+    a, b = (voc100[k].loc[plain, SCORES].astype("float64") for k in (one, other))
+    if not within:
+        assert (a.isna() == b.isna()).all(axis=None)
+    assert (a - b).abs().max().max() <= within
 
 
-def test_the_two_families_differ_by_a_column_and_a_row_of_pixels(voc100):
-    """COCO, YOLO and Open Images were made from the XML without its shift of one pixel."""
-    a, b = voc100["voc"], voc100["coco_v1"]
-    assert a.index.equals(b.index)
-    for name, typical, worst in (
-        ("area_fraction", 0.005, 0.02),
-        ("energy_in_box", 0.005, 0.03),
-        ("mask_iou", 0.005, 0.03),
-    ):
-        difference = (a[name] - b[name]).abs()
-        assert difference.mean() < typical and difference.max() < worst, name
-    assert (a["pointing_hit"] == b["pointing_hit"]).mean() > 0.97
+def test_difficult_objects_are_all_that_sets_voc_apart(voc100):
+    voc, other = voc100["voc"], voc100["imagenet"]
+    assert other["n_ignored"].sum() == 0 < voc["n_ignored"].sum()
+    assert (voc["n_boxes"] + voc["n_ignored"] == other["n_boxes"]).all()
+    only = voc[(voc["n_boxes"] == 0)]
+    assert len(only) and set(only["reason"]) == {"only_ignored"}
 
 
 # -- blood cells: many boxes, two of them without area
