@@ -24,7 +24,7 @@ include: "workflow/rules/summarise.smk"
 onstart:
     # Not a rule: a job that waits for another one behind ancient() is not asked whether its own
     # params changed, so a rewritten config would leave stale results behind.
-    AUDIT.write_settings()
+    start_audit()
 
 
 rule all:

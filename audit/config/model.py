@@ -309,7 +309,7 @@ class RunSection(Section):
         5000,
         ge=1,
         le=1_000_000,
-        description="Images per shard at the most: what is lost when a job dies, against one start of "
+        description="Images per shard, about: what is lost when a job dies, against one start of "
         "TensorFlow a shard.",
     )
     threads: int | Literal["auto"] = Field(

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from audit.errors import AuditError, nearest
 
+# The name of the row over all classes in per_class.csv.
+OVERALL = "__all__"
+
 
 def read_labels(path: Path, n_outputs: int) -> list[str]:
     """Names of the outputs, in order, from a .json, .csv or text file.
@@ -141,6 +144,11 @@ def _index(value: int | str, name: str, labels: Sequence[str] | None, n_outputs:
 
 
 def _check_mapping(mapping: Mapping[str, list[int]], seen: Sequence[str]) -> None:
+    if OVERALL in mapping:
+        raise AuditError(
+            f"class name {OVERALL!r} is taken", where="dataset.classes",
+            hint="it is the row over all classes; rename the class in the annotations",
+        )  # fmt: skip
     owners: dict[int, str] = {}
     for name, outputs in mapping.items():
         if not outputs:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from audit.config.model import Config
+from audit.models.labels import OVERALL
 from audit.stages.gather import SWEEPS, Gathered
 from audit.statistics import (
     ClassEvidence,
@@ -24,7 +25,7 @@ from audit.statistics import (
     skill_matrix,
 )
 
-ALL = "__all__"
+ALL = OVERALL
 # IoU at which wsolevaluation counts a box as found (Choe et al. 2020).
 BOX_LEVELS = (0.3, 0.5, 0.7)
 COLUMNS = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -17,6 +16,7 @@ from typing import IO
 from audit.config.load import results_folder
 from audit.errors import AuditError, nearest
 from audit.stages.layout import Layout
+from audit.stages.lock import HELD, take_lock
 from audit.stages.settings import load_settings
 
 OUR_LINES = "focus-audit "
@@ -114,24 +114,8 @@ def _profile(root: Path, name: str) -> Path:
 
 @contextmanager
 def _only_one(layout: Layout) -> Iterator[int]:
-    """Hold the audit's lock. The system lets go of it when the process and Snakemake have ended."""
-    try:
-        layout.stages.mkdir(parents=True, exist_ok=True)
-        layout.snakemake_log.parent.mkdir(exist_ok=True)
-        handle = os.open(layout.stages / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise AuditError(
-            f"cannot be written to: {error.strerror}", where=str(layout.root)
-        ) from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
-        raise AuditError(
-            "another run is at work on this audit",
-            where=str(layout.root),
-            hint="wait for it to end",
-        ) from None
+    """Hold the audit's lock; Snakemake inherits it, and so keeps it when this process is killed."""
+    handle = take_lock(layout)
     try:
         yield handle
     finally:
@@ -142,6 +126,7 @@ def _relay(command: Sequence[str], layout: Layout, lock: int) -> tuple[int, list
     """Run Snakemake; its own words go to a log, our stages' lines to the terminal."""
     env = {
         **os.environ,
+        HELD: "1",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
     }
     told: set[str] = set()

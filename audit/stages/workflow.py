@@ -7,6 +7,7 @@ nor a changed value inside a config file, so both go into ``params`` as digests.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,7 @@ from audit.config.load import results_folder, settings_digest
 from audit.config.model import Config
 from audit.digest import digest_file, digest_json, digest_listing, package_digest
 from audit.stages.layout import Layout
+from audit.stages.lock import HELD, take_lock
 from audit.stages.settings import load_settings, write_settings
 
 TABLES = (
@@ -45,8 +47,15 @@ class AuditRun:
         """The whole config, defaults written out."""
         return self.config.model_dump(mode="json")
 
-    def write_settings(self) -> None:
-        """Write the config for the stages; they run in processes, or on machines, of their own."""
+    def start(self) -> None:
+        """Take the audit's lock, and write the config for the stages, which run elsewhere.
+
+        Raises
+        ------
+        AuditError: another run is at work, or the results folder cannot be written to.
+        """
+        if HELD not in os.environ:
+            self._lock = take_lock(Layout(Path(self.root)))  # held until this process ends
         write_settings(self.config, Path(self.config_path))
 
     def digest(self, *sections: str) -> str:

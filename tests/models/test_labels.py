@@ -126,3 +126,8 @@ def test_a_label_without_labels():
 def test_names_that_match_nothing():
     with pytest.raises(AuditError, match="no class of the data set is mapped"):
         mapped(None, ["horse"])
+
+
+def test_the_name_of_the_overall_row_is_taken():
+    with pytest.raises(AuditError, match="'__all__' is taken"):
+        resolve_mapping({"__all__": [0]}, ["__all__"], None, 2)

@@ -20,6 +20,14 @@ except AuditError as error:
 validate(AUDIT.values, "../schemas/config.schema.json")
 
 
+def start_audit():
+    """What has to be there before the first job."""
+    try:
+        AUDIT.start()
+    except AuditError as error:
+        raise WorkflowError(str(error)) from None
+
+
 wildcard_constraints:
     shard="[0-9a-f]+-[0-9a-f]{16}",
 
