@@ -10,10 +10,10 @@ What lies in a hole and is not connected with its rim is a component by itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import cv2
 import numpy as np
+
+from audit.heatmaps.superlevel import SuperlevelSets
 
 # A mask with more borders than this is labelled instead: the walk is Python, border by border.
 MANY_BORDERS = 500
@@ -25,24 +25,41 @@ Rectangle = tuple[int, int, int, int]
 
 
 def component_boxes(
-    masks: Iterable[tuple[np.ndarray, int, int]], peak: int, cols: int
+    sets: SuperlevelSets, peak: int, summits: np.ndarray | None = None
 ) -> np.ndarray:
     """Box around the largest component of each mask, as float64 (k, 4), xyxy, half-open.
 
     Parameters
     ----------
-    masks: as :class:`audit.heatmaps.superlevel.SuperlevelSets` yields them.
-    peak: flat index, in the raster of ``cols`` columns that the masks are parts of, of the map's
-        maximum, for ties.
+    sets: the masks, at rising cuts.
+    peak: flat index, in the raster of the sets' values, of the map's maximum, for ties.
+    summits: values of all local maxima of the map, in any order, where they are known. From the
+        highest cut down, a mask stays in one piece until a further summit rises above the cut:
+        every piece holds a summit, and those of the last mask are joined already. Such a mask's box
+        is its bounding rectangle, and its borders need not be walked.
 
     Returns pixels of that raster.
     """
-    peak_row, peak_col = divmod(peak, cols)
-    boxes = []
-    for mask, row0, col0 in masks:
-        x0, y0, x1, y1 = largest_component(mask, (peak_row - row0, peak_col - col0))
-        boxes.append((x0 + col0, y0 + row0, x1 + col0, y1 + row0))
-    return np.array(boxes, dtype=np.float64).reshape(-1, 4)
+    peak_row, peak_col = divmod(peak, sets.values.shape[1])
+    boxes = np.empty((len(sets), 4))
+    risen = np.zeros(len(sets)) if summits is None else _count_above(summits, sets.cuts)
+    joined, before = False, 1  # above the highest cut nothing but the highest summit is in question
+    for index in reversed(range(len(sets))):
+        joined = summits is not None and risen[index] == before and (joined or before == 1)
+        if joined:
+            boxes[index] = sets.rectangle(index)
+        else:
+            mask, row0, col0 = sets[index]
+            (x0, y0, x1, y1), pieces = _largest(mask, (peak_row - row0, peak_col - col0))
+            boxes[index] = (x0 + col0, y0 + row0, x1 + col0, y1 + row0)
+            joined = pieces == 1
+        before = risen[index]
+    return boxes
+
+
+def _count_above(values: np.ndarray, cuts: np.ndarray) -> np.ndarray:
+    """How many of ``values`` reach each cut."""
+    return (values[:, None] >= cuts).sum(axis=0)
 
 
 def largest_component(mask: np.ndarray, peak: tuple[int, int] | None = None) -> Rectangle:
@@ -55,19 +72,24 @@ def largest_component(mask: np.ndarray, peak: tuple[int, int] | None = None) -> 
     ------
     ValueError: the mask is empty.
     """
+    return _largest(mask, peak)[0]
+
+
+def _largest(mask: np.ndarray, peak: tuple[int, int] | None) -> tuple[Rectangle, int]:
+    """The box of :func:`largest_component`, and the number of components."""
     pixels = mask.view(np.uint8)
     borders, links = cv2.findContours(pixels, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     if not borders:
         raise ValueError("an empty mask has no component")
     if len(borders) == 1:
-        return _rectangle(borders[0])
+        return _rectangle(borders[0]), 1
     if len(borders) > MANY_BORDERS:
         return _by_labels(pixels, peak)
     counts = _pixel_counts(borders, links.reshape(-1, 4).tolist())
     most = max(counts)
     if counts.count(most) > 1:
         return _by_labels(pixels, peak)
-    return _rectangle(borders[counts.index(most)])
+    return _rectangle(borders[counts.index(most)]), sum(count > 0 for count in counts)
 
 
 def _rectangle(border: np.ndarray) -> Rectangle:
@@ -95,8 +117,8 @@ def _pixel_counts(borders: tuple[np.ndarray, ...], links: list[list[int]]) -> li
     return counts
 
 
-def _by_labels(pixels: np.ndarray, peak: tuple[int, int] | None) -> Rectangle:
-    """:func:`largest_component` by labelling: slower, and the one place that settles ties."""
+def _by_labels(pixels: np.ndarray, peak: tuple[int, int] | None) -> tuple[Rectangle, int]:
+    """:func:`_largest` by labelling: slower, and the one place that settles ties."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats(pixels, connectivity=8)
     sizes = stats[:, cv2.CC_STAT_AREA].copy()
     sizes[0] = 0
@@ -109,4 +131,4 @@ def _by_labels(pixels: np.ndarray, peak: tuple[int, int] | None) -> Rectangle:
         if peak is not None and labels[peak] in largest:
             chosen = labels[peak]
     x, y, width, height = (int(v) for v in stats[chosen, :4])
-    return (x, y, x + width, y + height)
+    return (x, y, x + width, y + height), len(stats) - 1

@@ -24,8 +24,20 @@ class SuperlevelSets:
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, int, int]]:
         """For each cut: the bool mask's bounding rectangle, and its first row and column."""
-        for cut, (row0, row1), (col0, col1) in zip(self.cuts, self._rows, self._cols, strict=True):
-            yield self.values[row0:row1, col0:col1] >= cut, row0, col0
+        return map(self.__getitem__, range(len(self.cuts)))
+
+    def __len__(self) -> int:
+        return len(self.cuts)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, int, int]:
+        """The mask of one cut, as in :meth:`__iter__`; made anew on each call."""
+        x0, y0, x1, y1 = self.rectangle(index)
+        return self.values[y0:y1, x0:x1] >= self.cuts[index], y0, x0
+
+    def rectangle(self, index: int) -> tuple[int, int, int, int]:
+        """(x0, y0, x1, y1), half-open, around all pixels of one cut's mask."""
+        (row0, row1), (col0, col1) = self._rows[index], self._cols[index]
+        return col0, row0, col1, row1
 
 
 def _reached(highest: np.ndarray, cuts: np.ndarray) -> list[list[int]]:

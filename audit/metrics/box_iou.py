@@ -46,7 +46,7 @@ def box_iou(scene: Scene) -> dict[str, Any]:
     if scene.levels is None:
         return dict(EMPTY)
     sets, places = scene.levels
-    boxes = component_boxes(sets, scene.highest_pixel, scene.window.cols)
+    boxes = component_boxes(sets, scene.highest_pixel, scene.summits)
     boxes += (scene.window.col0, scene.window.row0, scene.window.col0, scene.window.row0)
     ious = best_ious(boxes, scene.boxes)[places]
     return {

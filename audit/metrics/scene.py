@@ -32,6 +32,9 @@ from audit.heatmaps import (
 from audit.metrics.settings import MetricSettings
 from audit.records import Box, Frame
 
+# Least pixels of the original in a cell at which local maxima are read off the cells.
+MIN_CELL = 4
+
 # Why a record cannot be scored. Those of the annotation come first, so that all methods agree about
 # them and are compared on the same records.
 REASONS = (
@@ -240,6 +243,30 @@ class Scene:
         return SuperlevelSets(self.values, cuts), places
 
     @cached_property
+    def summits(self) -> np.ndarray | None:
+        """float32 (n,): values of the map's local maxima on the original's pixels.
+
+        A bilinear map is highest at centres of cells that none of their four neighbours tops, and
+        among pixels at the nearest of those around such a centre. None where V is not all of the
+        map, since a map that is cut has maxima along the cut, too; and where a cell is hardly
+        larger than a pixel.
+        """
+        (h, w), view, window = self.heatmap.shape, self.frame.view, self.window
+        whole = (window.col0, window.row0, window.col1, window.row1)
+        cut = (view.x0, view.y0, view.x1, view.y1) != whole or self.tiling.has_ignored
+        if cut or window.rows < MIN_CELL * h or window.cols < MIN_CELL * w:
+            return None
+        rows, cols = np.nonzero(_tops(self.heatmap))
+        y = (rows + 0.5) * (window.rows / h) - 0.5
+        x = (cols + 0.5) * (window.cols / w) - 0.5
+        around = [
+            self.values[np.floor(y).astype(int) + dy, np.floor(x).astype(int) + dx]
+            for dy in (0, 1)
+            for dx in (0, 1)
+        ]
+        return np.max(around, axis=0)
+
+    @cached_property
     def highest_pixel(self) -> int:
         """Flat index in :attr:`values` of the first pixel that is highest."""
         return int(self.values.argmax())
@@ -248,6 +275,14 @@ class Scene:
 def _spread(by_y: np.ndarray, region: np.ndarray, by_x: np.ndarray) -> np.ndarray:
     """by_y^T region by_x without BLAS: (ny, h), (ny, nx) bool, (nx, w) give float64 (h, w)."""
     return np.einsum("yi,yj->ij", by_y, np.einsum("yx,xj->yj", region.astype(np.float64), by_x))
+
+
+def _tops(a: np.ndarray) -> np.ndarray:
+    """bool (h, w): cells that none of their four neighbours tops."""
+    padded = np.full((a.shape[0] + 2, a.shape[1] + 2), -np.inf, a.dtype)
+    padded[1:-1, 1:-1] = a
+    sides = (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:])
+    return np.logical_and.reduce([a >= side for side in sides])
 
 
 @lru_cache(maxsize=64)

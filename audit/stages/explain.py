@@ -88,15 +88,26 @@ def run_explain(
     """Explain one shard and write its two tables; ``found`` is the content of ``model.json``."""
     from audit.models.runtime import start
 
-    threads = thread_count(config)
-    start(threads)
-    cv2.setNumThreads(1)  # images are decoded side by side already
+    start(thread_count(config))
     probe = ModelProbe(config)
     if probe.facts.as_dict() != found["facts"]:
         raise AuditError(
             "the model is not the one that was inspected", where="model.path",
             hint="run again; it was changed while the audit ran",
         )  # fmt: skip
+    explain_shard(config, layout, found, shard, probe, progress)
+
+
+def explain_shard(
+    config: Config,
+    layout: Layout,
+    found: dict[str, Any],
+    shard: str,
+    probe: ModelProbe,
+    progress: Progress,
+) -> None:
+    """:func:`run_explain` with a model that is ready."""
+    cv2.setNumThreads(1)  # images are decoded side by side already
     chooser = TargetChooser(
         found["classes"], found["labels"], probe.facts.output, config.targets.chosen(),
         config.targets.top_k,
@@ -106,7 +117,7 @@ def run_explain(
     with (
         open_table(layout.explained(shard), RECORD_SCHEMA) as records,
         open_table(layout.seen(shard), IMAGE_SCHEMA) as images,
-        ThreadPoolExecutor(max_workers=threads) as pool,
+        ThreadPoolExecutor(max_workers=thread_count(config)) as pool,
     ):
         explainer = Explainer(config, probe, chooser, records, images)
         loaded = load_ahead(pool, rows, config, probe, ahead=4 * probe.batch)

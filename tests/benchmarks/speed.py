@@ -6,6 +6,7 @@ the three is measured in turn, several times over, so that a noisy machine troub
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -22,14 +23,14 @@ from audit.config.model import Config  # noqa: E402
 from audit.models.probe import ModelProbe  # noqa: E402
 from audit.models.runtime import start  # noqa: E402
 from audit.progress import Progress  # noqa: E402
-from audit.stages.explain import run_explain  # noqa: E402
+from audit.stages.explain import explain_shard  # noqa: E402
 from audit.stages.index import run_index  # noqa: E402
 from audit.stages.inspect import run_inspect  # noqa: E402
 from audit.stages.layout import Layout  # noqa: E402
 from audit.stages.runtime import thread_count  # noqa: E402
 from audit.stages.settings import load_settings, write_settings  # noqa: E402
 
-ROUNDS = 5
+ROUNDS = 4
 
 
 def main(config_file: str, count: str) -> None:
@@ -41,8 +42,6 @@ def main(config_file: str, count: str) -> None:
     write_settings(config, layout.config)
     quiet = Progress("bench", quiet=True)
     run_inspect(config, layout)
-    import json
-
     model = json.loads(layout.model.read_text())
     manifest = run_index(config, layout, model, quiet)
     found = {**model, **manifest["mapping"]}
@@ -50,26 +49,21 @@ def main(config_file: str, count: str) -> None:
     paths = sorted(Path(config.dataset.image_paths()[0]).glob("*.jpg"))[: int(count)]
     forward = bare_forward(config)
 
-    def explain() -> None:
-        run_explain(config, layout, found, shard, quiet)
+    probe = ModelProbe(config)
 
-    explain()  # the first trace and the file cache
-    started = [trace_only(config) for _ in range(3)]
+    def explain() -> None:
+        explain_shard(config, layout, found, shard, probe, quiet)
+
+    explain()  # compiles, and fills the file cache: start-up, which no image pays for
     rows = []
     for _ in range(ROUNDS):
         parts = (lambda: decode_only(paths, config), lambda: forward(len(paths)), explain)
         rows.append([timed(part) for part in parts])
-    decode, bare, whole = np.median(rows, axis=0) * 1000 / len(paths)
-    ours = whole - float(np.median(started)) * 1000 / len(paths)
+    decode, bare, ours = np.median(rows, axis=0) * 1000 / len(paths)
     print(
         f"decode+resize {decode:.3f}  forward {bare:.3f}  explain {ours:.3f} ms/image  "
         f"of the bound {(decode + bare) / ours:.3f}  of the forward alone {bare / ours:.3f}"
     )
-
-
-def trace_only(config: Config) -> float:
-    """Seconds to load and trace the model again: start-up, which no image pays for."""
-    return timed(lambda: ModelProbe(config))
 
 
 def decode_only(paths: list[Path], config: Config) -> None:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from skimage.measure import label, regionprops
 
-from audit.heatmaps import component_boxes, components, largest_component
+from audit.heatmaps import SuperlevelSets, component_boxes, components, largest_component
 
 
 def masks(count, seed):
@@ -87,5 +87,16 @@ def test_one_pixel_and_nothing():
 
 
 def test_boxes_are_told_in_the_rasters_pixels():
-    mask = np.ones((2, 3), dtype=bool)
-    assert component_boxes([(mask, 4, 5)], 4 * 20 + 5, 20).tolist() == [[5, 4, 8, 6]]
+    values = np.zeros((10, 20), np.float32)
+    values[4:6, 5:8] = 1
+    sets = SuperlevelSets(values, np.array([0.5], np.float32))
+    assert component_boxes(sets, 4 * 20 + 5).tolist() == [[5, 4, 8, 6]]
+    assert component_boxes(sets, 4 * 20 + 5, np.ones(1, np.float32)).tolist() == [[5, 4, 8, 6]]
+
+
+def test_a_summit_that_rises_parts_the_mask():
+    """Two hills and a pass: apart between the lower hill's top and the pass, joined below it."""
+    values = np.array([[9, 4, 6, 1]], np.float32)
+    sets = SuperlevelSets(values, np.array([1, 3, 5, 7], np.float32))
+    boxes = component_boxes(sets, 0, np.array([9, 6], np.float32))
+    assert boxes[:, 2].tolist() == [4, 3, 1, 1]

@@ -1,12 +1,15 @@
 """Every metric against pixel loops, on random small records of every kind."""
 
+import cv2
 import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 from slow_metrics import SlowScene
 
 from audit.geometry import RESIZE_MODES, make_frame
-from audit.metrics import MetricSettings, SceneInputs, energies, pointing_hits, score_record
+from audit.heatmaps import component_boxes
+from audit.metrics import MetricSettings, Scene, SceneInputs, energies, pointing_hits, score_record
+from audit.records import Box
 
 SWEEP = (0.0, 0.1, 0.35, 0.6, 0.9)
 SETTINGS = MetricSettings(tolerance=2.0, sweep=SWEEP)
@@ -124,3 +127,19 @@ def test_other_points_on_a_records_boxes(scored):
         points = [(view.x0 + u * view.width, view.y0 + v * view.height) for u, v in uv]
         expected = [slow.hit(x, y, 2.0) for x, y in points]
         assert [None if np.isnan(f) else bool(f) for f in found] == expected
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_boxes_by_summits_are_those_by_borders(seed):
+    """Knowing the map's local maxima saves walking borders, and changes no box."""
+    rng = np.random.default_rng([3, seed])
+    for _ in range(60):
+        cells, coarse = int(rng.integers(4, 15)), int(rng.integers(2, 8))
+        heatmap = cv2.resize(rng.random((coarse, coarse)).astype(np.float32), (cells, cells))
+        heatmap = np.maximum(heatmap - rng.uniform(0, 0.5), 0).astype(np.float32)
+        frame = make_frame(*rng.integers(120, 500, 2).tolist(), 224, 224, "stretch")
+        scene = Scene(SceneInputs(heatmap, frame, [Box(5, 5, 60, 60)]), MetricSettings())
+        if scene.reason is None:
+            sets, _ = scene.levels
+            quick = component_boxes(sets, scene.highest_pixel, scene.summits)
+            assert (quick == component_boxes(sets, scene.highest_pixel)).all()
