@@ -45,11 +45,6 @@ class Threshold:
         return min(max(cut / highest, 0.0), 1.0)
 
 
-def cut_value(fraction: float, highest: float) -> np.float32:
-    """The float32 that pixels are compared with."""
-    return np.float32(fraction * float(highest))
-
-
 def otsu_fraction(values: np.ndarray, highest: float) -> float:
     """Otsu's threshold as a fraction of ``highest``, on 256 equal bins from 0 to it.
 

@@ -265,9 +265,7 @@ def load_ahead(
 
 def load_image(row: dict[str, Any], config: Config, probe: ModelProbe) -> Loaded:
     """Read, decode and resize one image; a fault of the file is kept, not raised."""
-    header = ImageHeader(
-        row["format"], row["mode"], row["stored_width"], row["stored_height"], row["orientation"]
-    )
+    header = header_of(row)
     try:
         data = Path(row["path"]).read_bytes()
         pixels = decode(data, header, probe.facts.channels)
@@ -281,6 +279,13 @@ def load_image(row: dict[str, Any], config: Config, probe: ModelProbe) -> Loaded
         pixels, image_placement(header, config, probe), resize.interpolation, resize.pad_value
     )
     return Loaded(row, small, fingerprint(pixels), None)
+
+
+def header_of(row: dict[str, Any]) -> ImageHeader:
+    """The header that the index noted of an image."""
+    return ImageHeader(
+        row["format"], row["mode"], row["stored_width"], row["stored_height"], row["orientation"]
+    )
 
 
 def image_placement(header: ImageHeader, config: Config, probe: ModelProbe) -> Placement:

@@ -12,9 +12,10 @@ import pandas as pd
 
 from audit.config.model import Config
 from audit.heatmaps import decode as decode_heatmap
-from audit.images import ImageHeader, UnreadableImage, decode
+from audit.images import UnreadableImage, decode
 from audit.progress import Progress
 from audit.report.overlay import Caption, draw_overlay
+from audit.stages.explain import header_of
 from audit.stages.layout import Layout
 from audit.stages.score import placing_of, reference_boxes
 from audit.stages.summarise import overlay_name
@@ -94,12 +95,8 @@ def _draw(
     row: dict[str, Any],
 ) -> str:
     """Draw one record; what went wrong, or nothing."""
-    header = ImageHeader(
-        image["format"], image["mode"], image["stored_width"], image["stored_height"],
-        image["orientation"],
-    )  # fmt: skip
     try:
-        pixels = decode(Path(image["path"]).read_bytes(), header)
+        pixels = decode(Path(image["path"]).read_bytes(), header_of(image))
     except (OSError, UnreadableImage) as error:
         return f"not drawn: {error}"
     boxes, ignored = reference_boxes(record, image["objects"])
