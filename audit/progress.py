@@ -22,17 +22,18 @@ class Progress:
         self._log = log
         self._quiet = quiet
         self._terminal = sys.stderr.isatty()
-        self._total = self._done = 0
+        self._total = 0
+        self._done = 0.0
         self._what = ""
         self._began = self._told = time.monotonic()
 
     def start(self, total: int, what: str) -> None:
         """Begin counting ``total`` steps of ``what`` ("images explained")."""
-        self._total, self._what, self._done = total, what, 0
+        self._total, self._what, self._done = total, what, 0.0
         self._began = self._told = time.monotonic()
 
-    def step(self, count: int = 1) -> None:
-        """Count ``count`` steps more."""
+    def step(self, count: float = 1) -> None:
+        """Count ``count`` steps more; a part of one where a step takes long."""
         self._done += count
         now = time.monotonic()
         if now - self._told >= (TERMINAL_INTERVAL if self._terminal else PLAIN_INTERVAL):
@@ -50,9 +51,10 @@ class Progress:
     def _line(self, now: float) -> str:
         seconds = max(now - self._began, 1e-6)
         rate = self._done / seconds
-        text = f"{self._done}/{self._total} {self._what}, {rate:.1f}/s"
-        if 0 < self._done < self._total:
-            text += f", {_duration((self._total - self._done) / rate)} left"
+        # Parts may add up to a hair less than the whole.
+        text = f"{int(self._done + 1e-6)}/{self._total} {self._what}, {rate:.1f}/s"
+        if 1 <= self._done < self._total:
+            text += f", {duration((self._total - self._done) / rate)} left"
         return text
 
     def _show(self, text: str, renew: bool) -> None:
@@ -70,7 +72,8 @@ class Progress:
         sys.stderr.flush()
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """As people say it: 3 h 8 min, 5 min 2 s, 40 s."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return (

@@ -70,4 +70,4 @@ def test_nothing_to_do_and_no_time_passed(clock, capsys):
     [(0.4, "0 s"), (59.6, "1 min 0 s"), (3599.7, "1 h 0 min"), (7260, "2 h 1 min")],
 )
 def test_durations(seconds, text):
-    assert module._duration(seconds) == text
+    assert module.duration(seconds) == text

@@ -23,7 +23,15 @@ def run(args: argparse.Namespace) -> int:
 def _methods() -> list[tuple[str, str]]:
     from audit.explain import METHODS
 
-    return [(name, f"{m.summary} ({m.source})") for name, m in METHODS.items()]
+    rows = []
+    for name, m in METHODS.items():
+        rows.append((name, f"{m.summary} ({m.source})"))
+        defaults = m.defaults()
+        rows += [
+            ("", f"  explain.options.{name}.{key}: {option.description} [{defaults[key]}]")
+            for key, option in m.options.items()
+        ]
+    return rows
 
 
 def _metrics() -> list[tuple[str, str]]:

@@ -24,6 +24,7 @@ PATH_KEYS = (
     ("dataset", "annotations"),
     ("dataset", "images"),
     ("dataset", "names"),
+    ("dataset", "metadata"),
 )
 
 
@@ -132,6 +133,7 @@ def check_paths(config: Config, where: str) -> None:
         ("model.weights", model.weights),
         ("model.labels", model.labels),
         ("dataset.names", dataset.names),
+        ("dataset.metadata", dataset.metadata),
     ):
         if value is not None and not Path(value).exists():
             raise AuditError(f"{key}: no such file {value!r}", where=where)

@@ -87,10 +87,35 @@ class CustomPreprocess(Section):
         return self
 
 
+class InputsSection(Section):
+    """A model with several inputs: which is the image, and what the others are given."""
+
+    image: str | None = Field(
+        None, description="Name of the image input; left out: the only one of four axes."
+    )
+    constants: dict[str, float | list[float]] = Field(
+        default_factory=dict, description="Input name -> the value it has for every image."
+    )
+    columns: dict[str, str] = Field(
+        default_factory=dict, description="Input name -> column of `dataset.metadata`."
+    )
+
+
 class ModelSection(Section):
     """The trained model, and what must be done to an image before it."""
 
-    path: str | None = Field(None, description="Model file: .keras, .h5 or .hdf5.")
+    path: str | None = Field(
+        None, description="Model: a .keras, .h5 or .hdf5 file, or a SavedModel folder."
+    )
+    signature: str | None = Field(
+        None, description="For a SavedModel with several serving signatures: the one to use."
+    )
+    output_name: str | None = Field(
+        None, description="For a model with several outputs: the name of the class scores."
+    )
+    inputs: InputsSection | None = Field(
+        None, description="For a model with several inputs: what they are given."
+    )
     application: str | None = Field(
         None, description="Instead of `path`: a keras.applications name, with `weights`."
     )
@@ -174,6 +199,11 @@ class DatasetSection(Section):
         description="Data set class -> model outputs, by index or label, one to many; or a JSON file "
         "with it. Left out: classes are matched to `model.labels` by name.",
     )
+    metadata: str | None = Field(
+        None,
+        description="CSV file with a `file_name` column and further columns of each image, for "
+        "`model.inputs.columns`.",
+    )
     exif: Literal["apply", "ignore"] = Field(
         "apply",
         description="`apply` turns images upright, as people and annotation tools show them; `ignore` "
@@ -209,20 +239,67 @@ class TargetsSection(Section):
         return (self.classes,) if isinstance(self.classes, str) else tuple(self.classes)
 
 
-class ExplainSection(Section):
-    """The explanation method and the layer it looks at."""
+class TokensSection(Section):
+    """How a transformer's tokens lie on a grid."""
 
-    method: str = Field(
-        "gradcam", description="Explanation method; `focus-audit methods` lists them."
+    grid: Literal["auto"] | tuple[int, int] = Field(
+        "auto", description="[rows, columns] of the tokens; `auto`: a square."
     )
-    layer: str = Field(
+    skip: int = Field(
+        1, ge=0, le=1000, description="Tokens before those of the grid: 1 for a class token."
+    )
+
+    @field_validator("grid", mode="before")
+    @classmethod
+    def _grid_from_list(cls, value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value
+
+
+class ExplainSection(Section):
+    """The explanation methods and the layers they look at; lists give a row per method and layer."""
+
+    method: str | Annotated[list[str], Field(min_length=1)] = Field(
+        "gradcam",
+        description="Explanation method, or a list of them; `focus-audit methods` lists them.",
+    )
+    layer: str | Annotated[list[str], Field(min_length=1)] = Field(
         "auto",
-        description="Layer by name or path (`base/out_relu`); `auto` finds the last spatial "
-        "activation on the graph and records why. `focus-audit layers MODEL` lists them.",
+        description="Layer by name or path (`base/out_relu`), or a list of them; `auto` finds the "
+        "last spatial activation on the graph and records why. `focus-audit layers MODEL` lists "
+        "them.",
     )
-    score: Literal["logit", "probability"] = Field(
-        "logit", description="What is differentiated: the class's logit, or its probability."
+    score: Literal["logit", "probability", "loss"] = Field(
+        "logit",
+        description="What is explained: the class's logit, its probability, or minus its "
+        "cross-entropy.",
     )
+    grid: int = Field(
+        56,
+        ge=2,
+        le=1024,
+        description="Side of the grid on which methods that see pixels are stored and scored.",
+    )
+    options: dict[str, dict[str, str | bool | int | float]] = Field(
+        default_factory=dict,
+        description="Method -> its own options; `focus-audit methods` tells.",
+    )
+    tokens: TokensSection | None = Field(
+        None, description="For transformers: how tokens lie on a grid."
+    )
+
+    def methods(self) -> tuple[str, ...]:
+        return (self.method,) if isinstance(self.method, str) else tuple(self.method)
+
+    def layers(self) -> tuple[str, ...]:
+        return (self.layer,) if isinstance(self.layer, str) else tuple(self.layer)
+
+    @model_validator(mode="after")
+    def _named_once(self) -> ExplainSection:
+        for key, names in (("method", self.methods()), ("layer", self.layers())):
+            twice = next((n for n in names if names.count(n) > 1), None)
+            if twice is not None:
+                raise ValueError(f"{key} {twice!r} is named twice")
+        return self
 
 
 class PercentileThreshold(Section):

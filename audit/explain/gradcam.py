@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from audit.explain.method import LayerTrace, method
+from audit.explain.method import method
+from audit.explain.question import LayerTrace
 
 
 @method(
@@ -17,12 +18,4 @@ def gradcam(trace: LayerTrace) -> np.ndarray:
 
     float32 (P, h, w), non-negative, not normalised.
     """
-    maps = [
-        # Not by BLAS, whose sums depend on the number of threads.
-        np.einsum("hwc,c->hw", trace.activations[row], alpha)
-        for row, alpha in zip(trace.rows, trace.mean_gradients, strict=True)
-    ]
-    height, width = trace.activations.shape[1:3]
-    stacked = np.stack(maps) if maps else np.empty((0, height, width), np.float32)
-    # Written so that NaN stays NaN: a broken map must not look like an empty one.
-    return np.where(stacked < 0, np.float32(0), stacked)
+    return trace.combined(trace.mean_gradients)

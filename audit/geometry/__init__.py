@@ -29,7 +29,7 @@ from audit.geometry.frames import (
     visible_box,
     visible_window,
 )
-from audit.geometry.masks import Tiling, box_mask, dilated_count, tile
+from audit.geometry.masks import Tiling, box_mask, dilated_counts, tile
 
 __all__ = [
     "RESIZE_MODES",
@@ -44,7 +44,7 @@ __all__ = [
     "canvas_window",
     "clip_box",
     "clip_boxes",
-    "dilated_count",
+    "dilated_counts",
     "frame_of",
     "inside_any",
     "make_frame",

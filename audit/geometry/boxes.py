@@ -69,12 +69,12 @@ def nearest_distance(points: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """Distance from each of (k, 2) points to the nearest of (n, 4) closed boxes; inf for none."""
     best = np.full(len(points), np.inf)
     step = max(1, CHUNK // max(1, len(points)))
-    x, y = points[:, :1], points[:, 1:]
+    x, y = points.T
     for start in range(0, len(boxes), step):
-        x0, y0, x1, y1 = boxes[start : start + step].T
+        x0, y0, x1, y1 = boxes[start : start + step].T[:, :, None]
         dx = np.maximum(np.maximum(x0 - x, x - x1), 0.0)
         dy = np.maximum(np.maximum(y0 - y, y - y1), 0.0)
-        np.minimum(best, (dx * dx + dy * dy).min(axis=1), out=best)
+        np.minimum(best, (dx * dx + dy * dy).min(axis=0), out=best)
     return np.sqrt(best)
 
 

@@ -169,12 +169,14 @@ def visible_box(frame: Frame) -> Box | None:
     return Box(x0, y0, x1, y1) if x1 > x0 and y1 > y0 else None
 
 
+@lru_cache(maxsize=256)
 def canvas_window(frame: Frame) -> Window:
     """Pixels of the original's grid, prolonged beyond the image, whose centres lie in the view."""
     view = frame.view
     return Window(*(math.ceil(edge - 0.5) for edge in (view.y0, view.y1, view.x0, view.x1)))
 
 
+@lru_cache(maxsize=256)
 def visible_window(frame: Frame) -> Window:
     """V before ignored regions are taken out: the image's pixels whose centres lie in the view."""
     row0, row1, col0, col1 = canvas_window(frame)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +34,9 @@ class Tiling:
     y_edges: np.ndarray
     """(ny + 1,) int64 pixel rows of the original, from the window's first to its end."""
     x_edges: np.ndarray
+    heights: np.ndarray
+    """(ny,) int64 rows of pixels in each row of tiles."""
+    widths: np.ndarray
     inside: np.ndarray
     """(ny, nx) bool: the tile belongs to M, the union of the reference boxes."""
     valid: np.ndarray
@@ -42,13 +46,11 @@ class Tiling:
 
     def count(self, region: np.ndarray) -> int:
         """Pixels of a (ny, nx) bool region."""
-        heights, widths = np.diff(self.y_edges), np.diff(self.x_edges)
-        return int(np.einsum("y,yx,x->", heights, region, widths))
+        return int(np.einsum("y,yx,x->", self.heights, region, self.widths))
 
     def raster(self, region: np.ndarray) -> np.ndarray:
-        """A (ny, nx) bool region as a bool raster (rows, cols) of the window."""
-        wide = np.repeat(region, np.diff(self.x_edges), axis=1)
-        return np.repeat(wide, np.diff(self.y_edges), axis=0)
+        """A (ny, nx) region, or any values of tiles, as a raster (rows, cols) of the window."""
+        return region.repeat(self.widths, axis=1).repeat(self.heights, axis=0)
 
 
 def tile(window: Window, boxes: np.ndarray, ignored: np.ndarray) -> Tiling:
@@ -60,21 +62,23 @@ def tile(window: Window, boxes: np.ndarray, ignored: np.ndarray) -> Tiling:
     inside = _paint_tiles(ranges, y_edges, x_edges)
     # No ignored region paints nothing, and V is everything.
     valid = inside | ~_paint_tiles(holes, y_edges, x_edges)
-    return Tiling(window, y_edges, x_edges, inside, valid, bool(len(holes)))
+    heights, widths = y_edges[1:] - y_edges[:-1], x_edges[1:] - x_edges[:-1]
+    return Tiling(window, y_edges, x_edges, heights, widths, inside, valid, bool(len(holes)))
 
 
-def dilated_count(tiling: Tiling, boxes: np.ndarray, tolerance: float) -> int:
-    """Pixels of V whose centres lie within ``tolerance`` pixels of any of (n, 4) boxes, inclusive.
+def dilated_counts(tiling: Tiling, boxes: np.ndarray, tolerances: Sequence[float]) -> list[int]:
+    """Pixels of V whose centres lie within each tolerance of any of (n, 4) boxes, inclusive.
 
     Distance is Euclidean and continuous, from the pixel's centre to the closed box.
     """
     if len(boxes) <= FEW_BOXES:
-        starts, ends = _disjoint(*_runs(tiling.window, boxes, tolerance))
-        if not tiling.has_ignored:
-            return int((ends - starts).sum())
-        return int((_valid_before(tiling, ends) - _valid_before(tiling, starts)).sum())
-    covered = _covered(tiling.window, boxes, tolerance)
-    return int(np.count_nonzero(covered & tiling.raster(tiling.valid)))
+        each = np.array(tolerances)[:, None, None]
+        starts, ends = _disjoint(*_runs(tiling.window, boxes, each))
+        if tiling.has_ignored:
+            starts, ends = _valid_before(tiling, starts), _valid_before(tiling, ends)
+        return (ends - starts).reshape(len(each), -1).sum(axis=1).tolist()
+    valid = tiling.raster(tiling.valid)
+    return [int(np.count_nonzero(_covered(tiling.window, boxes, t) & valid)) for t in tolerances]
 
 
 def _covered(window: Window, boxes: np.ndarray, tolerance: float) -> np.ndarray:
@@ -89,37 +93,42 @@ def _covered(window: Window, boxes: np.ndarray, tolerance: float) -> np.ndarray:
     return np.cumsum(depth[:, :-1], axis=1) > 0
 
 
-def _runs(window: Window, boxes: np.ndarray, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
-    """First and end column, within the window, of each dilated box in each row: two (n, rows)."""
+def _runs(
+    window: Window, boxes: np.ndarray, tolerance: float | np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """First and end column, within the window, of each dilated box in each row.
+
+    Two of int64 (n, rows), or (t, n, rows) for tolerances (t, 1, 1).
+    """
     x0, y0, x1, y1 = (edge[:, None] for edge in boxes.T)
     y = np.arange(window.row0, window.row1) + 0.5
     dy = np.maximum(np.maximum(y0 - y, y - y1), 0.0)
     reach = np.sqrt(np.maximum(tolerance * tolerance - dy * dy, 0.0)) + DISTANCE_SLACK
     first = np.ceil(x0 - reach - 0.5) - window.col0
     end = np.floor(x1 + reach - 0.5) + 1 - window.col0
-    first = np.clip(first, 0, window.cols).astype(np.int64)
-    end = np.clip(end, first, window.cols).astype(np.int64)
+    first = np.minimum(np.maximum(first, 0), window.cols).astype(np.int64)
+    end = np.minimum(np.maximum(end, first), window.cols).astype(np.int64)
     return first, np.where(dy <= tolerance + DISTANCE_SLACK, end, first)
 
 
 def _disjoint(first: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The runs of each row, (n, rows) each, cut so that none overlaps another of its row."""
-    if len(first) == 1:
+    """The runs of each row, (t, n, rows) each, cut so that none overlaps another of its row."""
+    if first.shape[1] == 1:
         return first, end
-    order = np.argsort(first, axis=0, kind="stable")
-    first, end = np.take_along_axis(first, order, 0), np.take_along_axis(end, order, 0)
+    order = np.argsort(first, axis=1, kind="stable")
+    first, end = np.take_along_axis(first, order, 1), np.take_along_axis(end, order, 1)
     reached = np.zeros_like(end)
-    reached[1:] = np.maximum.accumulate(end, axis=0)[:-1]
+    reached[:, 1:] = np.maximum.accumulate(end, axis=1)[:, :-1]
     start = np.maximum(first, reached)
     return start, np.maximum(end, start)
 
 
 def _valid_before(tiling: Tiling, cols: np.ndarray) -> np.ndarray:
-    """Pixels of V to the left of window column ``cols`` (n, rows) in each row of the window."""
+    """Pixels of V to the left of window column ``cols`` (t, n, rows) in each row of the window."""
     x_edges = tiling.x_edges - tiling.window.col0
-    totals = np.cumsum(tiling.valid * np.diff(x_edges), axis=1)
+    totals = np.cumsum(tiling.valid * tiling.widths, axis=1)
     before = np.concatenate((np.zeros_like(totals[:, :1]), totals), axis=1)
-    band = np.repeat(np.arange(len(tiling.valid)), np.diff(tiling.y_edges))
+    band = np.repeat(np.arange(len(tiling.valid)), tiling.heights)
     nx = tiling.valid.shape[1]
     tile_of = np.minimum(np.searchsorted(x_edges, cols, side="right") - 1, nx - 1)
     return before[band, tile_of] + tiling.valid[band, tile_of] * (cols - x_edges[tile_of])
@@ -149,8 +158,8 @@ def _edges(start: int, end: int, *cuts: np.ndarray) -> np.ndarray:
 def _paint_tiles(ranges: np.ndarray, y_edges: np.ndarray, x_edges: np.ndarray) -> np.ndarray:
     """Union of pixel ranges as a bool (ny, nx) over tiles; their edges are among the given ones."""
     tiles = np.empty_like(ranges)
-    tiles[:, 0::2] = np.searchsorted(x_edges, ranges[:, 0::2])
-    tiles[:, 1::2] = np.searchsorted(y_edges, ranges[:, 1::2])
+    tiles[:, 0::2] = x_edges.searchsorted(ranges[:, 0::2])
+    tiles[:, 1::2] = y_edges.searchsorted(ranges[:, 1::2])
     return _paint(tiles, len(y_edges) - 1, len(x_edges) - 1)
 
 

@@ -12,7 +12,7 @@ calls are element by element or integer, so that thread counts do not change a r
 from audit.heatmaps.codec import decode, encode
 from audit.heatmaps.components import component_boxes, largest_component
 from audit.heatmaps.peak import FLAT_MAP, NEGATIVE_MAP, NON_FINITE_MAP, PEAK, Peak, maximum
-from audit.heatmaps.superlevel import SuperlevelSets
+from audit.heatmaps.superlevel import SuperlevelSets, even_steps, level_image
 from audit.heatmaps.thresholds import THRESHOLD_KINDS, Threshold, otsu_fraction
 from audit.heatmaps.upsample import axis_matrix, cell_shares, cumulative_weights, upsample
 
@@ -31,7 +31,9 @@ __all__ = [
     "cumulative_weights",
     "decode",
     "encode",
+    "even_steps",
     "largest_component",
+    "level_image",
     "maximum",
     "otsu_fraction",
     "upsample",

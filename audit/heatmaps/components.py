@@ -32,7 +32,7 @@ def component_boxes(
     Parameters
     ----------
     sets: the masks, at rising cuts.
-    peak: flat index, in the raster of the sets' values, of the map's maximum, for ties.
+    peak: flat index, in the sets' raster, of the map's maximum, for ties.
     summits: values of all local maxima of the map, in any order, where they are known. From the
         highest cut down, a mask stays in one piece until a further summit rises above the cut:
         every piece holds a summit, and those of the last mask are joined already. Such a mask's box
@@ -40,14 +40,14 @@ def component_boxes(
 
     Returns pixels of that raster.
     """
-    peak_row, peak_col = divmod(peak, sets.values.shape[1])
+    peak_row, peak_col = divmod(peak, sets.levels.shape[1])
     boxes = np.empty((len(sets), 4))
     risen = np.zeros(len(sets)) if summits is None else _count_above(summits, sets.cuts)
     joined, before = False, 1  # above the highest cut nothing but the highest summit is in question
     for index in reversed(range(len(sets))):
         joined = summits is not None and risen[index] == before and (joined or before == 1)
         if joined:
-            boxes[index] = sets.rectangle(index)
+            boxes[index] = sets.rectangles[index]
         else:
             mask, row0, col0 = sets[index]
             (x0, y0, x1, y1), pieces = _largest(mask, (peak_row - row0, peak_col - col0))

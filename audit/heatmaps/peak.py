@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import cv2
@@ -40,8 +41,9 @@ def maximum(a: np.ndarray) -> Peak:
     storage: float16 makes ties.
     """
     values = np.asarray(a, dtype=np.float64)
-    high, low = float(values.max()), float(values.min())
-    if not (np.isfinite(high) and np.isfinite(low)):  # a NaN is carried by max and by min
+    highest = int(values.argmax())
+    high, low = values.item(highest), float(values.min())
+    if not (math.isfinite(high) and math.isfinite(low)):  # argmax and min go for a NaN
         return _none(NON_FINITE_MAP)
     if low < 0:
         return _none(NEGATIVE_MAP)
@@ -50,7 +52,7 @@ def maximum(a: np.ndarray) -> Peak:
         return _none(FLAT_MAP)
     top = values >= floor
     tied = int(np.count_nonzero(top)) > 1
-    row, col = _largest_group(top) if tied else divmod(int(values.argmax()), values.shape[1])
+    row, col = _largest_group(top) if tied else divmod(highest, values.shape[1])
     return Peak((col + 0.5) / values.shape[1], (row + 0.5) / values.shape[0], tied, PEAK)
 
 

@@ -58,7 +58,8 @@ def cell_shares(n: int, edges: np.ndarray, start: float, stop: float) -> np.ndar
     ``edges`` (k + 1,) in pixels of the original; returns float64 (k, n).
     """
     reached = (np.asarray(edges, dtype=np.float64)[:, None] - start) * (n / (stop - start))
-    return np.diff(np.clip(reached - np.arange(n), 0.0, 1.0), axis=0)
+    filled = np.minimum(np.maximum(reached - np.arange(n), 0.0), 1.0)
+    return filled[1:] - filled[:-1]
 
 
 def upsample(a: np.ndarray, frame: Frame) -> np.ndarray:

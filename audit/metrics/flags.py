@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 
-from audit.geometry import clip_boxes, visible_box
 from audit.records import Frame
 
 
@@ -25,13 +24,9 @@ def background_focused(
 
 
 def largest_box_cells(boxes: np.ndarray, frame: Frame, h: int, w: int) -> float:
-    """Area of the largest of (n, 4) boxes, in native cells of an h x w map; 0 for none in view.
+    """Area of the largest of (n, 4) boxes, in native cells of an h x w map; 0 for none.
 
-    Boxes are cut to what the model sees. Below 1 the map is too coarse to tell the box apart.
+    Boxes are those in view, cut to it. Below 1 the map is too coarse to tell the box apart.
     """
-    visible = visible_box(frame)
-    seen = clip_boxes(boxes, visible) if visible else boxes[:0]
-    if not len(seen):
-        return 0.0
-    areas = (seen[:, 2] - seen[:, 0]) * (seen[:, 3] - seen[:, 1])
-    return float(areas.max()) * (h * w) / frame.view.area
+    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    return float(areas.max(initial=0.0)) * (h * w) / frame.view.area

@@ -7,13 +7,14 @@ point to the closed box, inclusive; TorchRay's count is :mod:`audit.metrics.poin
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from audit.geometry import (
     clip_boxes,
-    dilated_count,
+    dilated_counts,
     inside_any,
     nearest_distance,
     normalised_to_original,
@@ -57,19 +58,21 @@ def pointing_game(scene: Scene) -> dict[str, Any]:
     """
     points = np.concatenate((scene.point[None], _image_centre(scene.frame), scene.cell_centres))
     distance = _scored_distance(scene.frame, scene.boxes, scene.ignored, points)
-    hits = _hits(distance, scene.settings.tolerance)
+    tolerances = (scene.settings.tolerance, PAPER_TOLERANCE)
+    chance, chance_15px = dilated_counts(scene.tiling, scene.boxes, tolerances)
+    of_point, of_centre = distance[:2].tolist()
     return {
-        "pointing_hit": _observed(hits[0]),
-        "pointing_hit_0px": _observed(_hits(distance[:1], 0.0)[0]),
-        "pointing_hit_15px": _observed(_hits(distance[:1], PAPER_TOLERANCE)[0]),
+        "pointing_hit": _hit(of_point, scene.settings.tolerance),
+        "pointing_hit_0px": _hit(of_point, 0.0),
+        "pointing_hit_15px": _hit(of_point, PAPER_TOLERANCE),
         "point_x": float(scene.point[0]),
         "point_y": float(scene.point[1]),
         "pointing_tied": bool(scene.peak.tied),
-        "pointing_note": _note(scene, float(distance[0])),
-        "pointing_chance": _chance(scene, scene.settings.tolerance),
-        "pointing_chance_15px": _chance(scene, PAPER_TOLERANCE),
-        "pointing_chance_cells": _mean_observed(hits[2:]),
-        "pointing_center": _observed(hits[1]),
+        "pointing_note": _note(of_point),
+        "pointing_chance": chance / scene.n_view,
+        "pointing_chance_15px": chance_15px / scene.n_view,
+        "pointing_chance_cells": _share_of_hits(distance[2:], scene.settings.tolerance),
+        "pointing_center": _hit(of_centre, scene.settings.tolerance),
     }
 
 
@@ -115,20 +118,18 @@ def _hits(distance: np.ndarray, tolerance: float) -> np.ndarray:
     return np.where(np.isnan(distance), np.nan, distance <= tolerance + DISTANCE_SLACK)
 
 
-def _observed(hit: float) -> bool | None:
-    return None if np.isnan(hit) else bool(hit)
+def _hit(distance: float, tolerance: float) -> bool | None:
+    return None if math.isnan(distance) else bool(distance <= tolerance + DISTANCE_SLACK)
 
 
-def _mean_observed(hits: np.ndarray) -> float | None:
-    seen = hits[~np.isnan(hits)]
-    return float(seen.mean()) if len(seen) else None
+def _share_of_hits(distance: np.ndarray, tolerance: float) -> float | None:
+    seen = distance[~np.isnan(distance)]
+    if not len(seen):
+        return None
+    return float(np.count_nonzero(seen <= tolerance + DISTANCE_SLACK) / len(seen))
 
 
-def _note(scene: Scene, distance: float) -> str:
-    if np.isnan(distance):
+def _note(distance: float) -> str:
+    if math.isnan(distance):
         return IN_IGNORED
-    return IN_PADDING if np.isinf(distance) and _outside(scene.frame, scene.point[None])[0] else ""
-
-
-def _chance(scene: Scene, tolerance: float) -> float:
-    return dilated_count(scene.tiling, scene.boxes, tolerance) / scene.n_view
+    return IN_PADDING if math.isinf(distance) else ""

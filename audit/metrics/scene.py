@@ -156,11 +156,6 @@ class Scene:
         """V as a bool raster of the window; None where it is all of it."""
         return self.tiling.raster(self.tiling.valid) if self.tiling.has_ignored else None
 
-    @cached_property
-    def inside_raster(self) -> np.ndarray:
-        """M as a bool raster of the window."""
-        return self.tiling.raster(self.tiling.inside)
-
     # -- the map on its native grid
 
     @cached_property
@@ -192,8 +187,9 @@ class Scene:
     @cached_property
     def weights(self) -> Weights:
         rows, cols, canvas = self._axes
-        by_y = np.diff(rows[self.tiling.y_edges - canvas.row0], axis=0)
-        by_x = np.diff(cols[self.tiling.x_edges - canvas.col0], axis=0)
+        at_y = rows[self.tiling.y_edges - canvas.row0]
+        at_x = cols[self.tiling.x_edges - canvas.col0]
+        by_y, by_x = at_y[1:] - at_y[:-1], at_x[1:] - at_x[:-1]
         inside = _spread(by_y, self.tiling.inside, by_x)
         image = np.multiply.outer(by_y.sum(axis=0), by_x.sum(axis=0))
         view = _spread(by_y, self.tiling.valid, by_x) if self.tiling.has_ignored else image
@@ -238,9 +234,9 @@ class Scene:
         sweep are among them. None where the map is 0 all over V: there is no mask to speak of."""
         if self.highest <= 0:
             return None
-        fractions, places = self.settings.levels(self.threshold)
-        cuts = (fractions * self.highest).astype(np.float32)
-        return SuperlevelSets(self.values, cuts), places
+        chosen = self.settings.levels(self.threshold)
+        cuts = (chosen.fractions * self.highest).astype(np.float32)
+        return SuperlevelSets(self.values, cuts, chosen.even, self.valid_raster), chosen.places
 
     @cached_property
     def summits(self) -> np.ndarray | None:

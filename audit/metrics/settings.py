@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
 from audit.errors import AuditError
-from audit.heatmaps import Threshold
+from audit.heatmaps import Threshold, even_steps
 from audit.metrics.base import METRICS, Metric
 
 DEFAULT_SWEEP = tuple(round(0.05 * k, 2) for k in range(1, 20))
+LONGEST_SWEEP = 10_000
+
+
+class Levels(NamedTuple):
+    """All thresholds of a record."""
+
+    fractions: np.ndarray
+    """float64 (k,) of the maximum, rising and without repeats."""
+    places: np.ndarray
+    """int64 (1 + len(sweep),), where each is found in them: the configured one, then the sweep."""
+    even: np.ndarray
+    """bool (k,): those that are even steps of the sweep."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +33,8 @@ class MetricSettings:
 
     Raises
     ------
-    AuditError: an unknown metric, a tolerance below 0, a sweep value outside 0 to 1.
+    AuditError: an unknown metric, a tolerance below 0, a sweep value outside 0 to 1, a sweep of
+        more than 10,000 thresholds.
     """
 
     metrics: tuple[str, ...] | None = None
@@ -39,6 +53,9 @@ class MetricSettings:
             raise AuditError("bad tolerance", expected="pixels >= 0", received=self.tolerance)
         if not all(0 <= t <= 1 for t in self.sweep):
             raise AuditError("bad sweep", expected="fractions 0 to 1", received=self.sweep)
+        if len(self.sweep) > LONGEST_SWEEP:
+            most = f"at most {LONGEST_SWEEP} thresholds"
+            raise AuditError("bad sweep", expected=most, received=len(self.sweep))
         if not 0 < self.min_headroom <= 1:
             raise AuditError("bad min_headroom", expected="0 to 1", received=self.min_headroom)
         _ = self.chosen  # an unknown name is told now, not at the first record
@@ -56,21 +73,19 @@ class MetricSettings:
         return {column.name: None for entry in self.chosen for column in entry.columns}
 
     @cached_property
-    def fixed_levels(self) -> tuple[np.ndarray, np.ndarray]:
+    def even_steps(self) -> np.ndarray:
+        """float64 (m,): :func:`audit.heatmaps.even_steps` of the sweep."""
+        return even_steps(self.sweep)
+
+    @cached_property
+    def fixed_levels(self) -> Levels:
         """:meth:`levels` of a fixed fraction, worked out once."""
-        return _levels(self.threshold.value, self.sweep)
+        return self._levels(self.threshold.value)
 
-    def levels(self, fraction: float) -> tuple[np.ndarray, np.ndarray]:
-        """All thresholds of a record, rising and without repeats; and where each is found.
+    def levels(self, fraction: float) -> Levels:
+        """Those of a record; ``fraction`` is the configured threshold's on its map."""
+        return self.fixed_levels if self.threshold.kind == "fraction" else self._levels(fraction)
 
-        Returns float64 (k,) fractions and int64 (1 + len(sweep),) places in them: first that of
-        ``fraction``, the configured threshold's on this map, then those of the sweep.
-        """
-        if self.threshold.kind == "fraction":
-            return self.fixed_levels
-        return _levels(fraction, self.sweep)
-
-
-def _levels(fraction: float, sweep: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
-    values, places = np.unique(np.array((fraction, *sweep)), return_inverse=True)
-    return values, places.ravel()
+    def _levels(self, fraction: float) -> Levels:
+        fractions, places = np.unique(np.array((fraction, *self.sweep)), return_inverse=True)
+        return Levels(fractions, places.ravel(), np.isin(fractions, self.even_steps))

@@ -16,6 +16,9 @@ SHAPE_ONLY = {"Identity", "Reshape", "Cast", "Squeeze", "ExpandDims", "StopGradi
 # What may stand between the last convolution's activation and the head. Never IdentityN: the
 # gradient of silu is defined on it, and is None at its input.
 STEP_BACK = {"MaxPool", "MaxPoolV2", "AvgPool", "Pad", "PadV2", "MirrorPad", "Identity", "Cast"}
+NHWC, NCHW = "NHWC", "NCHW"
+# Turns between the two, as axes of a Transpose.
+TO_NCHW, TO_NHWC = (0, 3, 1, 2), (0, 2, 3, 1)
 # What a head without an activation ends in.
 LINEAR = {"MatMul", "BiasAdd", "Add", "AddV2", "Conv2D", "Mean"}
 SPATIAL_SOURCES = {
@@ -26,6 +29,7 @@ SPATIAL_SOURCES = {
     "AvgPool",
     "Conv2DBackpropInput",
 }
+CALLS = {"PartitionedCall", "StatefulPartitionedCall"}
 ATTENTION = {"BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "Einsum"}
 
 
@@ -55,11 +59,58 @@ def _without_shape_only(tensor: Any) -> Any:
 
 
 def is_spatial(tensor: Any, batch: int) -> bool:
-    """True for (B, H, W, C) with the batch axis kept and more than one place."""
+    """True for four axes with the batch axis kept and more than one place, in either layout."""
     shape = tensor.shape
-    if shape.rank != 4 or None in shape.as_list():
+    if shape.rank != 4 or None in shape.as_list() or shape[0] != batch:
         return False
-    return shape[0] == batch and shape[1] * shape[2] > 1
+    height, width, _ = places(tensor)
+    return height * width > 1
+
+
+def places(tensor: Any) -> tuple[int, int, int]:
+    """(height, width, channels) of a tensor of four axes, in either layout."""
+    _, *rest = tensor.shape.as_list()
+    return (rest[1], rest[2], rest[0]) if layout(tensor) == NCHW else tuple(rest)
+
+
+def layout(tensor: Any) -> str:
+    """``NHWC`` or ``NCHW``: how a tensor of four axes lies.
+
+    Nothing in a tensor says so. Convolutions, pooling and the like carry it as an attribute, and a
+    Transpose may turn it; other operations keep the layout of what goes in.
+    """
+    seen: set[str] = set()
+    waiting = [(tensor, False)]
+    while waiting:
+        current, turned = waiting.pop()
+        own = own_layout(current.op)
+        if own is not None:
+            return own if not turned else {NHWC: NCHW, NCHW: NHWC}[own]
+        if current.name in seen:
+            continue
+        seen.add(current.name)
+        turned ^= is_layout_turn(current.op)
+        waiting.extend((i, turned) for i in reversed(current.op.inputs) if i.shape.rank == 4)
+    return NHWC
+
+
+def own_layout(op: Any) -> str | None:
+    """The layout that an operation on images was made for; None where it has none of its own."""
+    if "data_format" not in op.node_def.attr or not op.outputs or op.outputs[0].shape.rank != 4:
+        return None
+    # A bias is added to the last axis by the attribute's default, whatever the axes are.
+    found = op.get_attr("data_format").decode()
+    return found if found in (NHWC, NCHW) and op.type != "BiasAdd" else None
+
+
+def is_layout_turn(op: Any) -> bool:
+    """True for a Transpose between the two layouts."""
+    if op.type != "Transpose" or op.outputs[0].shape.rank != 4:
+        return False
+    from tensorflow.python.framework import tensor_util
+
+    axes = tensor_util.constant_value(op.inputs[1])
+    return axes is not None and tuple(axes.tolist()) in (TO_NCHW, TO_NHWC)
 
 
 def default_layer(logits: Any, model_input: Any, batch: int) -> tuple[Any, str]:
@@ -82,7 +133,8 @@ def default_layer(logits: Any, model_input: Any, batch: int) -> tuple[Any, str]:
         raise AuditError(
             "attention lies between the head and the last spatial layer",
             where="explain.layer",
-            hint="name a layer; `focus-audit layers MODEL` lists them",
+            hint="set explain.tokens for a transformer, or name a layer; `focus-audit layers MODEL` "
+            "lists them",
         )
     if not found:
         raise AuditError(
@@ -145,7 +197,7 @@ def _walk_back(start: Any, reached: set[Any], batch: int) -> tuple[list[Any], se
 
 
 def _step_back(tensor: Any, reached: set[Any], batch: int) -> Any:
-    while tensor.op.type in STEP_BACK:
+    while tensor.op.type in STEP_BACK or is_layout_turn(tensor.op):
         source = tensor.op.inputs[0]
         if source.op not in reached or not is_spatial(source, batch):
             break
@@ -159,13 +211,25 @@ def _has_spatial_source(tensor: Any, reached: set[Any]) -> bool:
     waiting = [tensor.op]
     while waiting:
         op = waiting.pop()
-        if op.type in SPATIAL_SOURCES:
+        if _is_spatial_source(op):
             return True
         if op in seen or op not in reached:
             continue
         seen.add(op)
         waiting.extend(i.op for i in op.inputs)
     return False
+
+
+def _is_spatial_source(op: Any) -> bool:
+    """A convolution or pooling, or the call of one: Keras 3 compiles grouped ones by themselves."""
+    if op.type in SPATIAL_SOURCES:
+        return True
+    if op.type not in CALLS:
+        return False
+    name = op.get_attr("f").name
+    library = op.graph.as_graph_def().library.function
+    called = next((f for f in library if f.signature.name == name), None)
+    return called is not None and any(n.op in SPATIAL_SOURCES for n in called.node_def)
 
 
 def _ops_since_source(tensors: Iterable[Any], reached: set[Any]) -> set[str]:
@@ -175,7 +239,7 @@ def _ops_since_source(tensors: Iterable[Any], reached: set[Any]) -> set[str]:
     waiting = [t.op for t in tensors]
     while waiting:
         op = waiting.pop()
-        if op in seen or op not in reached or op.type in SPATIAL_SOURCES:
+        if op in seen or op not in reached or _is_spatial_source(op):
             continue
         seen.add(op)
         types.add(op.type)

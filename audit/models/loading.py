@@ -1,4 +1,4 @@
-"""A Keras model from a file, without running code that came with it."""
+"""A model from a file or folder, without running code that came with it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,19 @@ from typing import Any
 
 from audit.config.model import ModelSection
 from audit.errors import AuditError, nearest
+from audit.models.budget import weights_within
+from audit.models.keras2 import is_keras2, load_keras2
 from audit.models.runtime import tensorflow
+from audit.models.saved_model import FILE, TRUST_HINT, is_saved_model, load_saved_model
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 SUFFIXES = (".keras", ".h5", ".hdf5")
 
 
 def load_model(section: ModelSection) -> Any:
-    """The Keras model that the config names, for inference only (no compile state).
+    """The model that the config names, for inference only (no compile state).
+
+    A Keras model, or a :class:`~audit.models.saved_model.ServedModel` for a SavedModel folder.
 
     Raises
     ------
@@ -24,14 +29,26 @@ def load_model(section: ModelSection) -> Any:
     if section.application is not None:
         return _load_application(section)
     path = Path(section.path or "")
+    if is_saved_model(path):
+        return load_saved_model(path, getattr(section, "signature", None), section.trust_code)
     _check_file(path)
+    return _load_file(path, section.trust_code)
+
+
+def _load_file(path: Path, trusted: bool) -> Any:
+    """A Keras file by Keras 3; one of Keras 2 that it cannot load, by tf_keras."""
     tensorflow()
     import keras
 
     try:
-        return keras.saving.load_model(path, compile=False, safe_mode=not section.trust_code)
+        with weights_within(path):
+            return keras.saving.load_model(path, compile=False, safe_mode=not trusted)
+    except AuditError:
+        raise
     except Exception as error:  # Keras raises whatever the broken part raises
-        raise _load_error(path, error, section.trust_code) from error
+        if is_keras2(path):
+            return load_keras2(path, trusted, _reason(error))
+        raise _load_error(path, error, trusted) from error
 
 
 def _check_file(path: Path) -> None:
@@ -39,8 +56,8 @@ def _check_file(path: Path) -> None:
     where = f"model.path: {path}"
     if path.is_dir():
         raise AuditError(
-            "is a folder", where=where, expected="a .keras, .h5 or .hdf5 file",
-            hint="SavedModel folders are not read by this version",
+            "is no model", where=where,
+            expected=f"a .keras, .h5 or .hdf5 file, or a SavedModel folder with {FILE} in it",
         )  # fmt: skip
     if not path.exists():
         raise AuditError("no such file", where=where)
@@ -62,18 +79,18 @@ def _check_file(path: Path) -> None:
 
 
 def _load_error(path: Path, error: Exception, trusted: bool) -> AuditError:
-    text = str(error).strip().splitlines()
-    reason = text[0] if text else type(error).__name__
-    whole = " ".join(text).lower()
+    whole = " ".join(str(error).split()).lower()
     code = (
         "lambda" in whole or "safe_mode" in whole or "unsafe" in whole or "arbitrary code" in whole
     )
     hint = None
     if code and not trusted:
-        hint = (
-            "the file holds code; set model.trust_code: true only if you trust where it came from"
-        )
-    return AuditError(f"cannot be loaded: {reason}", where=f"model.path: {path}", hint=hint)
+        hint = f"the file holds code; {TRUST_HINT}"
+    return AuditError(f"cannot be loaded: {_reason(error)}", where=f"model.path: {path}", hint=hint)
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _load_application(section: ModelSection) -> Any:

@@ -1,8 +1,8 @@
-"""A model made ready to be asked: forward passes, and gradients cut at one layer."""
+"""A model made ready to be asked: forward passes, and gradients cut at a layer or at the image."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 
 from audit.config.model import Config
-from audit.errors import AuditError, nearest
-from audit.models.graph import default_layer, ends_linearly, final_activation, is_spatial, needs
+from audit.errors import AuditError
+from audit.models.graph import needs
+from audit.models.head import head_weights
+from audit.models.layers import Layer, LayerFacts, find_layers, spatial_layers
 from audit.models.loading import load_model
+from audit.models.outputs import outputs_of
 from audit.models.preprocess import preprocess
+from audit.models.rules import counted, gradient_rule, rectifiers
 from audit.models.runtime import tensorflow
 from audit.models.trace import Trace, input_shape, trace_model
-
-# How far a row of outputs may be from summing to one and still count as a softmax written by hand.
-SUM_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -28,35 +29,49 @@ class ModelFacts:
     input_height: int
     input_width: int
     channels: int
+    other_inputs: tuple[str, ...]
+    """Inputs that are fed from the config or from columns, in the model's order."""
     n_outputs: int
     """Classes that can be named; 2 for one sigmoid unit (0: not the class, 1: the class)."""
     output: str
     """softmax, sigmoid (multi-label), binary or logits."""
     output_reason: str
     score: str
-    """What is differentiated: logit or probability."""
+    """What is differentiated: logit, probability or loss."""
     score_reason: str
-    layer: str
-    layer_shape: tuple[int, int, int]
-    layer_reason: str
+    activation: str
+    """What turns the scores into probabilities: softmax, sigmoid, or none where they are already."""
+    layers: tuple[LayerFacts, ...]
     n_parameters: int
 
     def as_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "layer_shape": list(self.layer_shape)}
+        layers = [layer.as_dict() for layer in self.layers]
+        return {**asdict(self), "layers": layers, "other_inputs": list(self.other_inputs)}
 
 
 @dataclass(frozen=True)
 class Forward:
     """One forward pass of a padded batch.
 
-    ``activations`` is float32 (B, h, w, C), ``scores`` float32 (B, n): logits where they were
-    found; ``probabilities`` float32 (B, n). ``handle`` keeps the tensor that gradients start from.
+    ``pixels`` uint8 (B, H, W, C), ``scores`` float32 (B, n): logits where they were found;
+    ``probabilities`` float32 (B, n). ``handles``: the chosen layers' tensors, one a layer.
+    ``others``: arrays (B, ...) of the model's other inputs.
     """
 
-    activations: np.ndarray
+    pixels: np.ndarray
     scores: np.ndarray
     probabilities: np.ndarray
-    handle: Any
+    handles: tuple[Any, ...]
+    others: tuple[np.ndarray, ...] = ()
+
+
+@dataclass(frozen=True)
+class Backward:
+    """A gradient at a layer as a callable, and which of (layer, pixels and other inputs) it takes."""
+
+    function: Any
+    uses_layer: bool
+    uses_inputs: bool
 
 
 class ModelProbe:
@@ -64,200 +79,243 @@ class ModelProbe:
 
     All targets of a batch share one forward pass; for each, only the part between the layer and the
     scores is differentiated, and where that part is linear nothing of the forward pass is needed.
+    What it answers is described at :class:`audit.explain.question.Subject`.
     """
 
-    def __init__(self, config: Config) -> None:
-        model = load_model(config.model)
+    def __init__(self, config: Config, needs_layer: bool = True) -> None:
         self.batch = config.run.batch_size
-        size = input_shape(model, config.model.input_size)
-        trace = trace_model(
-            model, self.batch, size, lambda x: preprocess(x, config.model.preprocess)
-        )
-        self._model = model  # the variables live as long as it does
-        self._trace = trace
-        self._kind, self._score_tensor = _output_kind(trace, config)
-        self._layer, why = _layer(trace, self._score_tensor, self.batch, config.explain.layer)
-        self._forward = trace.callable(
-            [trace.pixels], [self._layer, self._score_tensor, trace.output]
-        )
-        self._by_hand = self._gives_probabilities(size, config)
-        self.facts = self._facts(config, size, why)
+        self._model = load_model(config.model)  # the variables live as long as it does
+        self._trace, size = _traced(self._model, config)
+        self._outputs = outputs_of(self._trace, config.model.output)
+        self._layers: tuple[Layer, ...] = ()
+        if needs_layer:
+            scores = self._outputs.tensor
+            self._layers = find_layers(self._trace, scores, self.batch, config.explain)
+        self._made: dict[Any, Any] = {}
+        if not self._outputs.settled:
+            self._outputs = self._outputs.told_apart(self._on_noise(size))
+        self.facts = self._facts(config, size)
 
-    def forward(self, pixels: np.ndarray) -> Forward:
-        """Run uint8 pixels (B, H, W, C) up to the scores."""
-        tf = tensorflow()
-        layer, scores, output = self._forward(tf.constant(pixels))
-        scores, probabilities = self._two_scores(_array(scores), _array(output))
-        return Forward(_array(layer), scores, probabilities, layer)
+    def forward(
+        self, pixels: np.ndarray, others: Mapping[str, np.ndarray] | None = None
+    ) -> Forward:
+        """Run uint8 pixels (B, H, W, C) up to the scores; ``others`` (B, ...) by input's name."""
+        arrays = tuple((others or {})[name] for name in self._trace.extras)
+        scores, output, *layers = self._forward(*self._constants(pixels, *arrays))
+        scores, probabilities = self._outputs.named(_array(scores), _array(output))
+        return Forward(pixels, scores, probabilities, tuple(layers), arrays)
+
+    def activations(self, forward: Forward, layer: int) -> np.ndarray:
+        """float32 (B, h, w, C)."""
+        return self._layers[layer].on_grid(_array(forward.handles[layer]), np)
 
     def mean_gradients(
-        self, pixels: np.ndarray, forward: Forward, rows: Sequence[int], seeds: np.ndarray
+        self, forward: Forward, layer: int, rows: Sequence[int], seeds: np.ndarray
     ) -> np.ndarray:
         """Spatial mean of d(seeds . scores) / d(activations), float32 (P, C).
 
         ``rows`` (P,) names the image of each target, ``seeds`` float32 (P, n) its weights over the
         scores. Targets go through in blocks of the batch size, padded: same shape, same bytes.
         """
-        wanted = self._seeds_on_tensor(seeds)
-        parts = [
-            self._gradient_block(
-                pixels, forward, rows[k : k + self.batch], wanted[k : k + self.batch]
-            )
-            for k in range(0, len(rows), self.batch)
-        ]
-        channels = forward.activations.shape[3]
-        return np.concatenate(parts) if parts else np.empty((0, channels), np.float32)
+        return self._layer_gradients(forward, layer, rows, seeds, mean=True)
 
-    def _gradient_block(
-        self, pixels: np.ndarray, forward: Forward, rows: Sequence[int], seeds: np.ndarray
+    def gradients(
+        self, forward: Forward, layer: int, rows: Sequence[int], seeds: np.ndarray
     ) -> np.ndarray:
-        tf = tensorflow()
-        count = len(rows)
-        index = np.zeros(self.batch, np.int64)
-        index[:count] = rows
-        padded = np.zeros((self.batch, seeds.shape[1]), np.float32)
-        padded[:count] = seeds
-        inputs = [tf.constant(padded)]
-        function, uses_layer, uses_pixels = self._backward
-        in_order = np.array_equal(index[:count], np.arange(count))
-        if uses_layer:
-            # Each image's own place in the batch where that serves all targets: no copy.
-            inputs.append(forward.handle if in_order else tf.gather(forward.handle, index))
-        if uses_pixels:
-            inputs.append(tf.constant(pixels if in_order else pixels[index]))
-        return _array(function(*inputs)[0])[:count]
+        """d(seeds . scores) / d(activations), float32 (P, h, w, C)."""
+        return self._layer_gradients(forward, layer, rows, seeds, mean=False)
 
-    @cached_property
-    def _backward(self) -> tuple[Any, bool, bool]:
-        """The gradient at the layer as a callable, and which of (layer, pixels) it takes."""
-        tf = tensorflow()
-        scores, layer, pixels = self._score_tensor, self._layer, self._trace.pixels
-        with self._trace.function.graph.as_default():
-            seeds = tf.compat.v1.placeholder(tf.float32, scores.shape, name="audit_seeds")
-            (gradient,) = tf.gradients(scores, layer, grad_ys=tf.cast(seeds, scores.dtype))
-            if gradient is None:
-                raise AuditError(
-                    "the scores do not depend on this layer in a differentiable way",
-                    where="explain.layer",
-                    received=self._trace.path_of(layer),
-                )
-            mean = tf.reduce_mean(tf.cast(gradient, tf.float32), axis=[1, 2])
-        uses_layer = _uses(mean, layer)
-        uses_pixels = needs([mean], pixels, without=layer)
-        feeds = [seeds] + [layer] * uses_layer + [pixels] * uses_pixels
-        return self._trace.callable(feeds, [mean]), uses_layer, uses_pixels
+    def input_gradients(
+        self,
+        forward: Forward,
+        images: np.ndarray,
+        rows: Sequence[int],
+        seeds: np.ndarray,
+        rule: str = "plain",
+    ) -> np.ndarray:
+        """d(seeds . scores) / d(images), float32 (P, H, W, C), at float32 images in 0-255."""
+        function = self._once(("input", rule), lambda: self._input_backward(rule))
+        seeds = self._outputs.own_seeds(seeds)
+        parts = []
+        for block in self._blocks(len(images)):
+            inputs = (seeds[block], images[block], *self._others(forward, rows[block]))
+            parts.append(_array(function(*self._constants(*inputs))[0])[: len(images[block])])
+        return np.concatenate(parts) if parts else np.zeros(images.shape, np.float32)
 
-    def _two_scores(self, scores: np.ndarray, output: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Scores and probabilities per nameable class, float32 (B, n)."""
-        kind, _, found = self._kind
-        probabilities = output if found or self._by_hand else _activated(scores, kind)
-        if kind == "binary":
-            scores = np.concatenate([-scores, scores], axis=1)
-            probabilities = np.concatenate([1 - probabilities, probabilities], axis=1)
-        return scores, probabilities
+    def scores_of(self, forward: Forward, images: np.ndarray, rows: Sequence[int]) -> np.ndarray:
+        """Scores (N, n) of other float32 images (N, H, W, C) in 0-255."""
+        trace = self._trace
+        feeds = [trace.floats, *trace.extras.values()]
+        fetches = [self._outputs.tensor, trace.output]
+        function = self._once("scores", lambda: trace.callable(feeds, fetches))
+        parts = []
+        for block in self._blocks(len(images)):
+            inputs = (images[block], *self._others(forward, rows[block]))
+            found = [_array(t) for t in function(*self._constants(*inputs))]
+            parts.append(self._outputs.named(*found)[0][: len(images[block])])
+        empty = np.empty((0, self.facts.n_outputs), np.float32)
+        return np.concatenate(parts) if parts else empty
 
-    def _seeds_on_tensor(self, seeds: np.ndarray) -> np.ndarray:
-        """Weights over the nameable classes turned into weights over the graph's own scores."""
-        if self._kind[0] == "binary":
-            return (seeds[:, 1] - seeds[:, 0])[:, None].astype(np.float32)
-        return seeds.astype(np.float32)
-
-    def _gives_probabilities(self, size: tuple[int, int, int], config: Config) -> bool:
-        """True when outputs on noise are probabilities: an activation hides in other operations."""
-        kind, _, found = self._kind
-        if found or config.model.output == "logits" or ends_linearly(self._trace.output):
-            return False
-        noise = np.random.default_rng(0).integers(0, 256, (self.batch, *size), np.uint8)
-        output = _array(self._forward(tensorflow().constant(noise))[2])
-        if kind in ("logits", "softmax") and np.abs(output.sum(axis=1) - 1).max() >= SUM_TOLERANCE:
-            return False
-        return bool(output.min() >= 0 and output.max() <= 1 + SUM_TOLERANCE)
-
-    def _facts(self, config: Config, size: tuple[int, int, int], why: str) -> ModelFacts:
-        kind, reason, found = self._kind
-        score, score_reason = "logit", "input of the final activation" if found else "linear output"
-        if self._by_hand:
-            kind = "softmax" if kind == "logits" else kind
-            reason = "outputs are probabilities, by operations of the model's own"
-            score, score_reason = "probability", "logits not found, probability used"
-        elif config.explain.score == "probability":
-            score, score_reason = "probability", "asked for"
-        n = self._score_tensor.shape[1]
-        return ModelFacts(
-            *size,
-            n_outputs=2 if kind == "binary" else n,
-            output=kind,
-            output_reason=reason,
-            score=score,
-            score_reason=score_reason,
-            layer=self._trace.path_of(self._layer),
-            layer_shape=tuple(self._layer.shape.as_list()[1:]),
-            layer_reason=why,
-            n_parameters=int(self._model.count_params()),
+    def head_weights(self, layer: int) -> np.ndarray:
+        """float32 (C, n): of a head that is a mean and one dense layer; raises for any other."""
+        found = self._once(
+            ("head", layer),
+            lambda: head_weights(self._trace, self._outputs.tensor, self._layers[layer].tensor),
         )
+        return self._outputs.named_weights(found)
+
+    def replaced_rules(self, rule: str) -> tuple[list[str], list[str]]:
+        """Operations whose gradient ``rule`` replaces, and kinds that it leaves alone, counted."""
+        replaced, others = rectifiers(self._trace)
+        return [op.name for op in replaced], counted(others)
 
     def layers(self) -> list[dict[str, Any]]:
         """Every spatial layer: path, (h, w, C), operation, what it feeds, whether it is in use."""
-        rows = []
-        for path, tensor in self._trace.layers.items():
-            if is_spatial(tensor, self.batch):
-                feeds = sorted({c.type for c in tensor.consumers()} - {"Identity"})
-                rows.append(
-                    {
-                        "layer": path,
-                        "shape": tensor.shape.as_list()[1:],
-                        "op": tensor.op.type,
-                        "feeds": feeds,
-                        "default": tensor.name == self._layer.name,
-                    }
-                )
-        return rows
+        return spatial_layers(self._trace, self.batch, self._layers)
 
+    # -- callables, each made when it is first needed
 
-def _output_kind(trace: Trace, config: Config) -> tuple[tuple[str, str, bool], Any]:
-    """((kind, reason, logits found), score tensor)."""
-    asked = config.model.output
-    if asked == "logits":
-        return ("logits", "given in the config", False), trace.output
-    activation, tensor = final_activation(trace.output)
-    if tensor.shape.rank != 2:
-        activation, tensor = "none", trace.output
-    units = tensor.shape[1]
-    found = activation != "none"
-    kind = {"softmax": "softmax", "none": "logits"}.get(
-        activation, "binary" if units == 1 else "sigmoid"
-    )
-    if asked == "auto" or asked == kind:
-        reason = (
-            f"the graph ends in {activation}" if found else "the graph ends without an activation"
-        )
-        if kind == "logits" and units == 1:
+    @cached_property
+    def _forward(self) -> Any:
+        trace = self._trace
+        fetches = [self._outputs.tensor, trace.output, *(layer.tensor for layer in self._layers)]
+        return trace.callable([trace.pixels, *trace.extras.values()], fetches)
+
+    def _once(self, key: Any, make: Callable[[], Any]) -> Any:
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
+
+    def _layer_backward(self, place: int, mean: bool) -> Backward:
+        tf = tensorflow()
+        trace, layer = self._trace, self._layers[place]
+        with trace.function.graph.as_default():
+            seeds, gradient = self._gradient_tensor(layer.tensor, "this layer", "explain.layer")
+            gradient = layer.on_grid(tf.cast(gradient, tf.float32), tf)
+            if mean:
+                gradient = tf.reduce_mean(gradient, axis=[1, 2])
+        inputs = [trace.pixels, *trace.extras.values()]
+        uses_layer = _uses(gradient, layer.tensor)
+        uses_inputs = any(needs([gradient], i, without=layer.tensor) for i in inputs)
+        feeds = [seeds] + [layer.tensor] * uses_layer + (inputs if uses_inputs else [])
+        return Backward(trace.callable(feeds, [gradient]), uses_layer, uses_inputs)
+
+    def _input_backward(self, rule: str) -> Any:
+        """The gradient at the image as a callable of (seeds, images, other inputs)."""
+        trace = self._trace
+        with trace.function.graph.as_default(), gradient_rule(trace, rule):
+            seeds, gradient = self._gradient_tensor(trace.floats, "the image", "explain.method")
+        return trace.callable([seeds, trace.floats, *trace.extras.values()], [gradient])
+
+    def _gradient_tensor(self, source: Any, called: str, where: str) -> tuple[Any, Any]:
+        """Placeholder of the seeds, and d(seeds . scores) / d(source), in the trace's graph."""
+        tf = tensorflow()
+        scores = self._outputs.tensor
+        seeds = tf.compat.v1.placeholder(tf.float32, scores.shape, name="audit_seeds")
+        (gradient,) = tf.gradients(scores, source, grad_ys=tf.cast(seeds, scores.dtype))
+        if gradient is None:
             raise AuditError(
-                "one output without a sigmoid is no classifier", where="model.output",
-                hint="set model.output: binary if it is the logit of one class",
-            )  # fmt: skip
-        return (kind, reason, found), tensor
-    if (asked == "binary") != (units == 1):
-        raise AuditError(
-            f"the model has {units} outputs", where="model.output",
-            expected="1 output for binary, more for the others", received=asked,
-        )  # fmt: skip
-    return (asked, "given in the config", found), tensor
+                f"the scores do not depend on {called} in a differentiable way",
+                where=where,
+                received=self._trace.path_of(source),
+            )
+        return seeds, tf.convert_to_tensor(gradient)
+
+    # -- blocks of exactly the batch size
+
+    def _layer_gradients(
+        self, forward: Forward, place: int, rows: Sequence[int], seeds: np.ndarray, mean: bool
+    ) -> np.ndarray:
+        backward = self._once((place, mean), lambda: self._layer_backward(place, mean))
+        seeds, rows = self._outputs.own_seeds(seeds), np.asarray(rows, np.int64)
+        parts = [
+            self._gradient_block(backward, forward, place, rows[b], seeds[b])
+            for b in self._blocks(len(rows))
+        ]
+        shape = self._layers[place].facts.shape
+        empty = np.empty((0, shape[2]) if mean else (0, *shape), np.float32)
+        return np.concatenate(parts) if parts else empty
+
+    def _gradient_block(
+        self, backward: Backward, forward: Forward, place: int, rows: np.ndarray, seeds: np.ndarray
+    ) -> np.ndarray:
+        # Each image's own place in the batch where that serves all targets: no copy.
+        in_order = np.array_equal(rows, np.arange(len(rows)))
+        index = slice(None) if in_order else self._padded(rows)
+        inputs = self._constants(seeds)
+        if backward.uses_layer:
+            handle = forward.handles[place]
+            inputs.append(handle if in_order else tensorflow().gather(handle, index))
+        if backward.uses_inputs:
+            arrays = (forward.pixels, *forward.others)
+            inputs += self._constants(*(array[index] for array in arrays))
+        return _array(backward.function(*inputs)[0])[: len(rows)]
+
+    def _others(self, forward: Forward, rows: Sequence[int]) -> list[np.ndarray]:
+        return [array[rows] for array in forward.others]
+
+    def _constants(self, *arrays: np.ndarray) -> list[Any]:
+        """Tensors of arrays (k, ...), filled up to the batch size."""
+        return [tensorflow().constant(self._padded(array)) for array in arrays]
+
+    def _padded(self, values: np.ndarray) -> np.ndarray:
+        """``values`` (k, ...) with zeros after them up to the batch size: same shape, same bytes."""
+        if len(values) == self.batch:
+            return values
+        padded = np.zeros((self.batch, *values.shape[1:]), values.dtype)
+        padded[: len(values)] = values
+        return padded
+
+    def _blocks(self, count: int) -> list[slice]:
+        return [slice(k, min(k + self.batch, count)) for k in range(0, count, self.batch)]
+
+    # -- what the model is
+
+    def _on_noise(self, size: tuple[int, int, int]) -> np.ndarray:
+        """The model's output (B, n) on noise; zeros for its other inputs."""
+        noise = np.random.default_rng(0).integers(0, 256, (self.batch, *size), np.uint8)
+        return _array(self._forward(*self._constants(noise, *self.blank_inputs().values()))[1])
+
+    def blank_inputs(self) -> dict[str, np.ndarray]:
+        """Zeros for each of the other inputs, (B, ...) in its own type."""
+        return {
+            name: np.zeros(t.shape.as_list(), t.dtype.as_numpy_dtype)
+            for name, t in self._trace.extras.items()
+        }
+
+    def _facts(self, config: Config, size: tuple[int, int, int]) -> ModelFacts:
+        outputs = self._outputs
+        score, score_reason = outputs.score(config.explain.score)
+        return ModelFacts(
+            *size,
+            other_inputs=tuple(self._trace.extras),
+            n_outputs=outputs.n_classes,
+            output=outputs.kind,
+            output_reason=outputs.reason,
+            score=score,
+            score_reason=score_reason,
+            activation=outputs.activation,
+            layers=tuple(layer.facts for layer in self._layers),
+            n_parameters=int(self._model.count_params()),
+        )
 
 
-def _layer(trace: Trace, scores: Any, batch: int, name: str) -> tuple[Any, str]:
-    if name == "auto":
-        return default_layer(scores, trace.pixels, batch)
-    spatial = {p: t for p, t in trace.layers.items() if is_spatial(t, batch)}
-    if name in spatial:
-        return spatial[name], "named in the config"
-    if name in trace.layers:
-        raise AuditError(
-            f"layer {name!r} is not spatial", where="explain.layer",
-            expected="an output (H, W, C) with H*W > 1",
-            received=trace.layers[name].shape.as_list()[1:], hint=nearest(name, spatial),
-        )  # fmt: skip
-    raise AuditError(f"no layer {name!r}", where="explain.layer", hint=nearest(name, spatial))
+def _traced(model: Any, config: Config) -> tuple[Trace, tuple[int, int, int]]:
+    """The trace, and (height, width, channels) of its image."""
+    section, inputs = config.model, config.model.inputs
+    image = inputs.image if inputs else None
+    given = {*inputs.constants, *inputs.columns} if inputs else set()
+    size = input_shape(model, section.input_size, image)
+    trace = trace_model(
+        model,
+        config.run.batch_size,
+        size,
+        lambda x: preprocess(x, section.preprocess),
+        image_input=image,
+        given=given,
+        output_name=section.output_name,
+    )
+    return trace, size
 
 
 def _uses(tensor: Any, layer: Any) -> bool:
@@ -273,16 +331,6 @@ def _uses(tensor: Any, layer: Any) -> bool:
         seen.add(current.name)
         waiting.extend(current.op.inputs)
     return False
-
-
-def _activated(scores: np.ndarray, kind: str) -> np.ndarray:
-    """Probabilities of scores (B, n) that no activation of the model follows."""
-    if kind in ("sigmoid", "binary"):
-        # exp(-|x|) never overflows.
-        small = np.exp(-np.abs(scores))
-        return np.where(scores >= 0, 1 / (1 + small), small / (1 + small))
-    shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return shifted / shifted.sum(axis=1, keepdims=True)
 
 
 def _array(tensor: Any) -> np.ndarray:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from audit.errors import AuditError
+from audit.errors import AuditError, nearest
+from audit.models.graph import NCHW, TO_NCHW, TO_NHWC, layout, own_layout
+from audit.models.inputs import (
+    Input,
+    check_batch,
+    check_given,
+    find_image,
+    image_size,
+    inputs_of,
+    packed,
+)
 from audit.models.runtime import tensorflow
-
-OPEN_SIZE_HINT = "set model.input_size: [height, width]"
+from audit.models.saved_model import ServedModel
 
 
 @dataclass(frozen=True)
@@ -24,6 +33,10 @@ class Trace:
     output: Any
     layers: dict[str, Any]
     """Layer path -> its output tensor, in the order of the calls; innermost layers first."""
+    floats: Any
+    """The pixels as float32 (B, H, W, C) in 0-255, before any preprocessing."""
+    extras: dict[str, Any] = field(default_factory=dict)
+    """Name -> input tensor (B, ...) of each further input of the model, to be fed per image."""
 
     def callable(self, feeds: Sequence[Any], fetches: Sequence[Any]) -> Any:
         """The part of the graph between ``feeds`` and ``fetches``, as a function of tensors.
@@ -42,22 +55,68 @@ class Trace:
         """Path of the layer that made ``tensor``; the graph's own name where no layer did."""
         return next((p for p, t in self.layers.items() if t.name == tensor.name), tensor.op.name)
 
+    def layout(self, tensor: Any) -> str:
+        """``NHWC`` or ``NCHW``: how a tensor of four axes lies in memory."""
+        return layout(tensor)
 
-def trace_model(model: Any, batch: int, size: tuple[int, int, int], prepare: Callable) -> Trace:
+    def channels_last(self, tensor: Any, layer: Any) -> Any:
+        """``tensor``, which is ``layer`` or lies as it does (a gradient), as (B, h, w, C).
+
+        A transpose is added behind it where it has to be. For fetching only: what is differentiated
+        is the layer itself, which lies on the way to the scores.
+        """
+        if layout(layer) != NCHW:
+            return tensor
+        with self.function.graph.as_default():
+            return tensorflow().transpose(tensor, TO_NHWC)
+
+
+def trace_model(
+    model: Any,
+    batch: int,
+    size: tuple[int, int, int],
+    prepare: Callable,
+    image_input: str | None = None,
+    given: Collection[str] = (),
+    output_name: str | None = None,
+) -> Trace:
     """Trace ``prepare`` and ``model`` on uint8 pixels of exactly (batch, *size).
 
     The exact shape is part of the promise of same bytes: a batch of another size may round another
     way, so the last batch is padded by the caller.
+
+    Parameters
+    ----------
+    size: (height, width, channels), as of :func:`input_shape`, also where the model wants its
+        channels first: ``prepare`` sees channels last, and the turn comes after it.
+    image_input: name of the image input, where the model has several that could be it.
+    given: names of the other inputs, which become ``Trace.extras``.
+    output_name: name of the class scores, where the model has several outputs.
+
+    Raises
+    ------
+    AuditError: the model cannot be called so, or its output is no list of class scores.
     """
     tf = tensorflow()
-    layers: dict[str, Any] = {}
+    inputs = inputs_of(model)
+    chosen = find_image(inputs, image_input)
+    check_given(inputs, chosen, given)
+    check_batch(inputs, batch)
+    others = [i for i in inputs if i is not chosen]
+    noted: dict[str, Any] = {}
 
-    def run(pixels: Any) -> Any:
-        with _recorded(model, layers):
-            return model(prepare(tf.cast(pixels, tf.float32)), training=False)
+    def run(pixels: Any, *extras: Any) -> Any:
+        noted["floats"] = tf.cast(pixels, tf.float32, name="floats")
+        tensors = dict(zip([i.name for i in others], extras, strict=True))
+        tensors[chosen.name] = _as_wanted(prepare, noted["floats"], chosen)
+        outputs, noted["layers"] = _called(model, {i.name: tensors[i.name] for i in inputs})
+        noted["outputs"] = outputs
+        return list(outputs.values())
 
+    specs = [tf.TensorSpec((batch, *size), tf.uint8)]
+    specs += [tf.TensorSpec(_extra_shape(i, batch), i.dtype) for i in others]
     try:
-        function = tf.compat.v1.wrap_function(run, [tf.TensorSpec((batch, *size), tf.uint8)])
+        function = tf.compat.v1.wrap_function(run, specs)
     except AuditError:
         raise
     except Exception as error:
@@ -65,64 +124,117 @@ def trace_model(model: Any, batch: int, size: tuple[int, int, int], prepare: Cal
         raise AuditError(
             f"does not take images of {size[0]}x{size[1]}x{size[2]}: {reason}", where="model"
         ) from error
-    output = _single(function.structured_outputs)
-    return Trace(function, function.inputs[0], output, layers)
+    extras = dict(zip([i.name for i in others], function.inputs[1:], strict=False))
+    output = _scores(noted["outputs"], output_name)
+    trace = Trace(function, function.inputs[0], output, noted["layers"], noted["floats"], extras)
+    _check_runs_here(trace)
+    return trace
 
 
-def input_shape(model: Any, given: tuple[int, int] | None) -> tuple[int, int, int]:
-    """(height, width, channels) of the model's image input.
+def _check_runs_here(trace: Trace) -> None:
+    """Try a model whose channels come first: on a processor few operations can do that.
+
+    Raises
+    ------
+    AuditError: it cannot be run on this machine.
+    """
+    tf = tensorflow()
+    graph = trace.function.graph
+    if not any(own_layout(o) == NCHW for o in graph.get_operations()):
+        return
+    feeds = [trace.pixels, *trace.extras.values()]
+    try:
+        trace.callable(feeds, [trace.output])(*(tf.zeros(f.shape, f.dtype) for f in feeds))
+    except (tf.errors.UnimplementedError, tf.errors.InvalidArgumentError) as error:
+        lines = [line for line in str(error).splitlines() if "NHWC" in line]
+        reason = lines[0] if lines else str(error).splitlines()[0]
+        raise AuditError(
+            f"cannot be run on this machine: {reason}", where="model",
+            hint="a GPU may have the operation; else save the model with channels last",
+        ) from error  # fmt: skip
+
+
+def input_shape(
+    model: Any, given: tuple[int, int] | None, image_input: str | None = None
+) -> tuple[int, int, int]:
+    """(height, width, channels) of the model's image input, however its axes lie.
 
     Raises
     ------
     AuditError: several inputs, an input that is no image, or a size that is open or contradicted.
     """
-    inputs = getattr(model, "inputs", None)
-    shapes = [tuple(i.shape) for i in inputs] if inputs else [_built_shape(model)]
-    if len(shapes) != 1:
+    return image_size(find_image(inputs_of(model), image_input), given)
+
+
+def _as_wanted(prepare: Callable, floats: Any, wanted: Input) -> Any:
+    """Prepared pixels in the layout and number type that the input takes."""
+    tf = tensorflow()
+    prepared = prepare(floats)
+    if wanted.dtype.is_integer and prepared is not floats:
         raise AuditError(
-            f"the model has {len(shapes)} inputs", where="model", expected="one image input"
+            f"the model's input takes whole numbers ({wanted.dtype.name})",
+            where="model.preprocess",
+            expected="none",
         )
-    shape = shapes[0]
-    if len(shape) != 4 or shape[3] not in (1, 3):
+    if wanted.channels_first:
+        prepared = tf.transpose(prepared, TO_NCHW)
+    return tf.cast(prepared, wanted.dtype)
+
+
+def _extra_shape(wanted: Input, batch: int) -> tuple[int, ...]:
+    """Exact shape of a further input; without axes where the model takes one number for all."""
+    if not wanted.shape:
+        return ()
+    if None in wanted.shape[1:]:
         raise AuditError(
-            "the model's input is no image", where="model",
-            expected="shape (batch, height, width, 1 or 3)", received=shape,
+            f"the model's input {wanted.name!r} leaves its size open", where="model.inputs",
+            expected="every axis known but the batch's", received=wanted.shape,
         )  # fmt: skip
-    height, width = _size(shape[1:3], given)
-    return height, width, shape[3]
+    return (batch, *wanted.shape[1:])  # type: ignore[arg-type]
 
 
-def _built_shape(model: Any) -> tuple[int | None, ...]:
-    """The shape that a model of a class of its own was built with; () where it was not."""
-    shape = (model.get_build_config() or {}).get("input_shape") or ()
-    return tuple(shape) if all(s is None or isinstance(s, int) for s in shape) else ()
+def _called(model: Any, tensors: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Outputs by name and layers by path of a model called in the graph that is being built."""
+    if isinstance(model, ServedModel):
+        return model.place(tensors)
+    layers: dict[str, Any] = {}
+    with _recorded(model, layers):
+        outputs = model(packed(model, tensors), training=False)
+    return _named_outputs(model, outputs), layers
 
 
-def _size(own: tuple[int | None, int | None], given: tuple[int, int] | None) -> tuple[int, int]:
-    if None in own and given is None:
-        raise AuditError("the model leaves its input size open", where="model", hint=OPEN_SIZE_HINT)
-    size = tuple(o if o is not None else g for o, g in zip(own, given or own, strict=True))
-    if given is not None and tuple(given) != size:
+def _named_outputs(model: Any, outputs: Any) -> dict[str, Any]:
+    """Keys of a dict of outputs; else the names of the layers that made them, else numbers."""
+    tf = tensorflow()
+    flat = tf.nest.flatten(outputs)
+    if isinstance(outputs, dict) and len(flat) == len(outputs):
+        return dict(zip(tf.nest.flatten({name: name for name in outputs}), flat, strict=True))
+    names = list(getattr(model, "output_names", None) or ())
+    if len(names) != len(flat) or len(set(names)) != len(flat):
+        names = [str(i) for i in range(len(flat))]
+    return dict(zip(names, flat, strict=True))
+
+
+def _scores(outputs: dict[str, Any], name: str | None) -> Any:
+    """The output that holds the class scores."""
+    names = list(outputs)
+    if name is not None and name not in outputs:
         raise AuditError(
-            "the model has an input size of its own",
-            where="model.input_size",
-            expected=f"{list(size)}, or the key left out",
-            received=list(given),
+            f"the model has no output {name!r}",
+            where="model.output_name",
+            hint=nearest(name, names),
         )
-    return size  # type: ignore[return-value]
-
-
-def _single(outputs: Any) -> Any:
-    import keras
-
-    flat = keras.tree.flatten(outputs)
-    if len(flat) != 1:
-        raise AuditError(f"the model has {len(flat)} outputs", where="model", expected="one output")
-    output = flat[0]
+    if name is None and len(names) != 1:
+        raise AuditError(
+            f"the model has {len(names)} outputs", where="model", expected="one output",
+            hint="name one by model.output_name: " + ", ".join(names),
+        )  # fmt: skip
+    output = outputs[names[0] if name is None else name]
     if output.shape.rank != 2 or output.shape[1] is None:
+        shape = None if output.shape.rank is None else tuple(output.shape.as_list())
         raise AuditError(
             "the model's output is no list of class scores", where="model",
-            expected="shape (batch, classes)", received=tuple(output.shape.as_list()),
+            expected="shape (batch, classes)", received=shape,
         )  # fmt: skip
     return output
 

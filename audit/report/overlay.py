@@ -49,7 +49,7 @@ def draw_overlay(
     smooth = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     photo = cv2.resize(pixels, size, interpolation=smooth)
     left = Image.fromarray(photo)
-    right = Image.fromarray(_blend(photo, _heat(heatmap, frame, size)))
+    right = Image.fromarray(blended(photo, heat_over(heatmap, frame, size)))
     for panel in (left, right):
         _draw_boxes(panel, boxes * scale, ignored * scale)
     if point is not None:
@@ -57,7 +57,7 @@ def draw_overlay(
     return _sheet(left, right, caption)
 
 
-def _heat(heatmap: np.ndarray, frame: Frame, size: tuple[int, int]) -> np.ndarray:
+def heat_over(heatmap: np.ndarray, frame: Frame, size: tuple[int, int]) -> np.ndarray:
     """The map over the drawn panel, float32 in 0-1, 0 where the model sees nothing."""
     shrunk = _shrunk(frame, size)
     seen = np.zeros((size[1], size[0]), np.float32)
@@ -82,13 +82,17 @@ def _shrunk(frame: Frame, size: tuple[int, int]) -> Frame:
     return Frame(size[0], size[1], scaled, frame.input_width, frame.input_height)
 
 
-def _blend(photo: np.ndarray, heat: np.ndarray) -> np.ndarray:
+def blended(photo: np.ndarray, heat: np.ndarray) -> np.ndarray:
     """Grey photograph with the map in colour where it is high, so that dark cells stay readable."""
     grey = cv2.cvtColor(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    colours = cv2.applyColorMap(np.uint8(255 * heat), cv2.COLORMAP_INFERNO)
-    colours = cv2.cvtColor(colours, cv2.COLOR_BGR2RGB)
     opacity = (0.25 + 0.5 * heat)[:, :, None]
-    return np.uint8(grey * (1 - opacity) + colours * opacity)
+    return np.uint8(grey * (1 - opacity) + coloured(heat) * opacity)
+
+
+def coloured(heat: np.ndarray) -> np.ndarray:
+    """uint8 RGB of a map in 0-1: dark where it is low, bright where it is high, in any print."""
+    colours = cv2.applyColorMap(np.uint8(255 * heat), cv2.COLORMAP_INFERNO)
+    return cv2.cvtColor(colours, cv2.COLOR_BGR2RGB)
 
 
 def _draw_boxes(panel: Image.Image, boxes: np.ndarray, ignored: np.ndarray) -> None:
@@ -122,22 +126,22 @@ def _sheet(left: Image.Image, right: Image.Image, caption: Caption) -> Image.Ima
     head, foot = 62, 58
     sheet = Image.new("RGB", (width, left.height + head + foot), PAPER)
     draw = ImageDraw.Draw(sheet)
-    draw.text((MARGIN, 8), _fitted(caption.title, title, width), font=title, fill=INK)
-    draw.text((MARGIN, 36), _fitted(caption.facts, text, width), font=text, fill=FAINT)
+    draw.text((MARGIN, 8), fitted(caption.title, title, width), font=title, fill=INK)
+    draw.text((MARGIN, 36), fitted(caption.facts, text, width), font=text, fill=FAINT)
     sheet.paste(left, (MARGIN, head))
     sheet.paste(right, (2 * MARGIN + left.width, head))
     y = head + left.height + 8
     colour = MISS if caption.bad else INK
-    draw.text((MARGIN, y), _fitted(caption.verdict, text, width), font=text, fill=colour)
+    draw.text((MARGIN, y), fitted(caption.verdict, text, width), font=text, fill=colour)
     key = (
         "frame: annotated box   ring: the heatmap's maximum   bright: what the prediction rests on"
     )
-    draw.text((MARGIN, y + 24), _fitted(key, small, width), font=small, fill=FAINT)
+    draw.text((MARGIN, y + 24), fitted(key, small, width), font=small, fill=FAINT)
     return sheet
 
 
-def _fitted(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
-    """``text`` cut so that it stays inside the sheet."""
+def fitted(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
+    """``text`` cut so that it stays inside a sheet of this width and its margins."""
     # No sheet holds 400 characters; a longer text would take seconds to be cut one by one.
     text = "".join(c if c.isprintable() else "?" for c in text[:400])
     limit = width - 2 * MARGIN

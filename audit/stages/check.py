@@ -32,11 +32,13 @@ def check_audit(config_file: Path, progress: Progress) -> list[str]:
 def _model_lines(found: dict[str, Any]) -> list[str]:
     facts = found["facts"]
     size = f"{facts['input_height']}x{facts['input_width']}x{facts['channels']}"
-    grid = "x".join(map(str, facts["layer_shape"]))
     return [
         f"model: input {size}, {facts['n_outputs']} outputs, {facts['output']} "
         f"({facts['output_reason']})",
-        f"layer: {facts['layer']}, {grid} ({facts['layer_reason']})",
+        *(
+            f"layer: {layer['path']}, {'x'.join(map(str, layer['shape']))} ({layer['reason']})"
+            for layer in facts["layers"]
+        ),
         f"score: {facts['score']} ({facts['score_reason']})",
     ]
 

@@ -6,9 +6,11 @@ padded, so that results do not depend on the shard an image is in.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,16 +20,21 @@ import numpy as np
 import pyarrow as pa
 
 from audit.config.model import Config
+from audit.digest import digest_json
 from audit.errors import AuditError
-from audit.explain import METHODS, LayerTrace
+from audit.explain import NO_LAYER, ClassScore, Method, Question, Wanted
 from audit.geometry import Placement, placement
 from audit.heatmaps import encode, maximum
 from audit.images import ImageHeader, UnreadableImage, decode, fit
 from audit.models.probe import Forward, ModelProbe
 from audit.progress import Progress
+from audit.stages.inspect import methods_of, needs_layer
 from audit.stages.layout import Layout
+from audit.stages.metadata import OtherInputs
+from audit.stages.pace import Pace
 from audit.stages.runtime import thread_count
-from audit.stages.targets import Target, TargetChooser, target_score
+from audit.stages.targets import Target, TargetChooser
+from audit.tables.atomic import write_json
 from audit.tables.parquet import TableWriter, count_rows, iterate_rows, open_table
 
 RECORD_SCHEMA = pa.schema(
@@ -67,6 +74,8 @@ IMAGE_SCHEMA = pa.schema(
 INDEX_COLUMNS = [
     "file_name", "path", "format", "mode", "stored_width", "stored_height", "orientation", "objects",
 ]  # fmt: skip
+# A map that is constant by definition, which is scored by what it is expected to reach.
+EVEN, FLAT = "even", "flat_map"
 FINGERPRINT_SIZE = 16
 # Grey levels by which a neighbour has to be brighter.
 FINGERPRINT_STEP = 3
@@ -89,7 +98,7 @@ def run_explain(
     from audit.models.runtime import start
 
     start(thread_count(config))
-    probe = ModelProbe(config)
+    probe = ModelProbe(config, needs_layer(methods_of(config)))
     if probe.facts.as_dict() != found["facts"]:
         raise AuditError(
             "the model is not the one that was inspected", where="model.path",
@@ -113,18 +122,50 @@ def explain_shard(
         config.targets.top_k,
     )  # fmt: skip
     rows = iterate_rows(layout.index(shard), INDEX_COLUMNS)
-    progress.start(count_rows(layout.index(shard)), "images explained")
+    count = count_rows(layout.index(shard))
+    pace = Pace(progress, methods_of(config), count)
+    progress.start(count, "images explained")
     with (
         open_table(layout.explained(shard), RECORD_SCHEMA) as records,
         open_table(layout.seen(shard), IMAGE_SCHEMA) as images,
         ThreadPoolExecutor(max_workers=thread_count(config)) as pool,
     ):
-        explainer = Explainer(config, probe, chooser, records, images)
+        explainer = Explainer(config, probe, chooser, records, images, pace)
         loaded = load_ahead(pool, rows, config, probe, ahead=4 * probe.batch)
         for batch in _batches(loaded, probe.batch, images, progress):
             explainer.explain(batch)
-            progress.step(len(batch))
+        write_json(
+            layout.timing(shard), {"images": explainer.explained, "seconds": explainer.seconds}
+        )
     progress.finish()
+
+
+@dataclass(frozen=True)
+class Run:
+    """One method at one layer: a row for each target."""
+
+    method: Method
+    options: dict[str, Any]
+    layer: str
+    """Path of the layer, or what stands for none."""
+    place: int | None
+    """Its place among the chosen layers."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.method.name}|{self.layer}"
+
+
+def runs_of(config: Config, probe: ModelProbe) -> list[Run]:
+    """Every chosen method at every layer that it looks at, sorted by method and layer."""
+    runs = []
+    for chosen, options in methods_of(config):
+        paths = [layer.path for layer in probe.facts.layers]
+        if chosen.level == "layer":
+            runs += [Run(chosen, options, path, k) for k, path in enumerate(paths)]
+        else:
+            runs.append(Run(chosen, options, NO_LAYER[chosen.level], 0 if paths else None))
+    return sorted(runs, key=lambda run: (run.method.name, run.layer))
 
 
 class Explainer:
@@ -137,13 +178,18 @@ class Explainer:
         chooser: TargetChooser,
         records: TableWriter,
         images: TableWriter,
+        pace: Pace,
     ) -> None:
         self._config = config
         self._probe = probe
         self._chooser = chooser
         self._records = records
         self._images = images
-        self._method = METHODS.get(config.explain.method)
+        self._pace = pace
+        self._others = OtherInputs(config, probe.blank_inputs())
+        self._runs = runs_of(config, probe)
+        self.seconds = dict.fromkeys(["forward", *(run.name for run in self._runs)], 0.0)
+        self.explained = 0
 
     def explain(self, batch: Sequence[Loaded]) -> None:
         """One forward pass for the batch, then all of its targets."""
@@ -151,15 +197,24 @@ class Explainer:
         pixels = np.zeros((self._probe.batch, *first.shape), np.uint8)
         for slot, item in enumerate(batch):
             pixels[slot] = item.pixels
-        forward = self._probe.forward(pixels)
+        others = self._others.batch([item.row["file_name"] for item in batch])
+        with self._timed("forward"):
+            forward = self._probe.forward(pixels, others)
         jobs = [
             (slot, target)
             for slot, item in enumerate(batch)
             for target in self._targets(item, forward, slot)
         ]
-        maps, scores = self._heatmaps(pixels, forward, jobs)
-        for (slot, target), heatmap, score in zip(jobs, maps, scores, strict=True):
-            self._records.append(self._record(batch[slot], target, heatmap, score, forward, slot))
+        question = self._question(batch, forward, jobs)
+        self._pace.begin(question, len(batch), lambda: self._probe.forward(pixels, others))
+        maps = [self._heatmaps(run, question) for run in self._runs]
+        for place, (slot, target) in enumerate(jobs):
+            shared = self._about(batch[slot], target, forward.probabilities[slot])
+            shared["target_score"] = float(question.values[place])
+            for run, of_run in zip(self._runs, maps, strict=True):
+                self._records.append({**shared, **_map_columns(run, of_run[place])})
+        self.explained += len(batch)
+        self._pace.finish()
 
     def _targets(self, item: Loaded, forward: Forward, slot: int) -> list[Target]:
         """Choose the image's targets, and note the image itself."""
@@ -182,63 +237,61 @@ class Explainer:
         )
         return targets
 
-    def _heatmaps(
-        self, pixels: np.ndarray, forward: Forward, jobs: Sequence[tuple[int, Target]]
-    ) -> tuple[np.ndarray, list[float]]:
-        facts = self._probe.facts
-        found = not facts.score_reason.startswith("logits not found")
-        pairs = [
-            target_score(
-                forward.scores[slot],
-                forward.probabilities[slot],
-                target.outputs,
-                facts.score,
-                found,
-                facts.output,
-            )
+    def _question(
+        self, batch: Sequence[Loaded], forward: Forward, jobs: Sequence[tuple[int, Target]]
+    ) -> Question:
+        facts, seed = self._probe.facts, self._config.audit.seed
+        wanted = [
+            Wanted(slot, ClassScore(target.outputs, facts.score, facts.activation))
             for slot, target in jobs
         ]
-        rows = np.array([slot for slot, _ in jobs], np.int64)
-        seeds = np.array([seed for _, seed in pairs], np.float32).reshape(
-            len(jobs), facts.n_outputs
-        )
-        gradients = self._probe.mean_gradients(pixels, forward, rows, seeds)
-        trace = LayerTrace(forward.activations, rows, gradients)
-        return self._method.heatmaps(trace), [score for score, _ in pairs]
+        keys = [image_key(item.row["file_name"], seed) for item in batch]
+        return Question(self._probe, forward, wanted, keys, self._config.explain.grid, seed)
 
-    def _record(
-        self,
-        item: Loaded,
-        target: Target,
-        heatmap: np.ndarray,
-        score: float,
-        forward: Forward,
-        slot: int,
-    ) -> dict[str, Any]:
+    def _heatmaps(self, run: Run, question: Question) -> np.ndarray:
+        with self._timed(run.name):
+            return run.method.heatmaps(question.trace(run.place), run.options)
+
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self.seconds[name] += time.perf_counter() - began
+
+    def _about(self, item: Loaded, target: Target, probabilities: np.ndarray) -> dict[str, Any]:
+        """What all of a target's rows say alike."""
         annotated = annotated_classes(item.row["objects"])
-        probabilities = forward.probabilities[slot]
-        peak = maximum(heatmap)
-        data, scale = encode(heatmap)
         return {
             "file_name": item.row["file_name"],
             "target_class": target.class_name,
-            "method": self._config.explain.method,
-            "layer": self._probe.facts.layer,
             "role": "+".join(target.roles),
             "reference": "class" if target.annotated else "any_object",
             "correct": self._chooser.correct(target, annotated, probabilities),
-            "target_score": score,
             "target_probability": float(probabilities[list(target.outputs)].sum()),
-            "grid_height": heatmap.shape[0],
-            "grid_width": heatmap.shape[1],
-            "heatmap": data,
-            "heatmap_scale": scale,
-            # Taken from the float32 map: storage as float16 makes ties.
-            "point_u": peak.u,
-            "point_v": peak.v,
-            "tied": peak.tied,
-            "map_kind": peak.kind,
         }
+
+
+def _map_columns(run: Run, heatmap: np.ndarray) -> dict[str, Any]:
+    peak = maximum(heatmap)
+    data, scale = encode(heatmap)
+    return {
+        "method": run.method.name,
+        "layer": run.layer,
+        "grid_height": heatmap.shape[0],
+        "grid_width": heatmap.shape[1],
+        "heatmap": data,
+        "heatmap_scale": scale,
+        # Taken from the float32 map: storage as float16 makes ties.
+        "point_u": peak.u,
+        "point_v": peak.v,
+        "tied": peak.tied,
+        "map_kind": EVEN if run.method.level == "baseline" and peak.kind == FLAT else peak.kind,
+    }
+
+
+def image_key(file_name: str, seed: int) -> int:
+    """64 bits for what is random about an image: the same in any batch and shard."""
+    return int(digest_json([seed, file_name])[:16], 16)
 
 
 def annotated_classes(objects: Sequence[dict[str, Any]]) -> list[str]:

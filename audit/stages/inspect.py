@@ -5,11 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from audit.config.model import TARGET_KEYWORDS, Config
 from audit.digest import digest_file
 from audit.errors import AuditError, nearest
+from audit.explain import ClassScore, Method, Question, Wanted, chosen_methods
 from audit.models.labels import read_labels, resolve_mapping
 from audit.stages.layout import Layout
+from audit.stages.metadata import OtherInputs
 from audit.stages.runtime import thread_count
 from audit.tables.atomic import write_json
 from audit.tables.parquet import SCHEMA_VERSION
@@ -26,7 +30,10 @@ def inspect_model(config: Config) -> dict[str, Any]:
     from audit.models.runtime import start
 
     start(thread_count(config))
-    facts = ModelProbe(config).facts
+    methods = methods_of(config)
+    probe = ModelProbe(config, needs_layer(methods))
+    facts = probe.facts
+    OtherInputs(config, probe.blank_inputs())  # what is wrong with them is told at once
     labels = None
     if config.model.labels:
         labels = read_labels(Path(config.model.labels), facts.n_outputs)
@@ -35,7 +42,45 @@ def inspect_model(config: Config) -> dict[str, Any]:
         "sha256": digest_file(config.model.path or config.model.weights or ""),
         "facts": facts.as_dict(),
         "labels": labels,
+        "notes": method_notes(config, probe, methods),
     }
+
+
+def methods_of(config: Config) -> list[tuple[Method, dict[str, Any]]]:
+    """The chosen methods, each with all its options."""
+    return chosen_methods(config.explain.methods(), config.explain.options, "explain")
+
+
+def needs_layer(methods: list[tuple[Method, dict[str, Any]]]) -> bool:
+    """True where a chosen method looks at a layer; the others can do without any."""
+    return any(m.level == "layer" for m, _ in methods)
+
+
+def method_notes(
+    config: Config, probe: Any, methods: list[tuple[Method, dict[str, Any]]]
+) -> list[str]:
+    """What the methods have to say of this model, each beginning with its name.
+
+    Raises
+    ------
+    AuditError: a method cannot work with it.
+    """
+    checked = [(m, options) for m, options in methods if m.check is not None]
+    if not checked:
+        return []
+    facts = probe.facts
+    size = (probe.batch, facts.input_height, facts.input_width, facts.channels)
+    noise = np.random.default_rng(0).integers(0, 256, size, np.uint8)
+    score = ClassScore((0,), facts.score, facts.activation)
+    question = Question(
+        probe,
+        probe.forward(noise, probe.blank_inputs()),
+        [Wanted(0, score)],
+        [0] * probe.batch,
+        config.explain.grid,
+        0,
+    )
+    return [f"{m.name}: {note}" for m, options in checked for note in m.notes(question, options)]
 
 
 def map_classes(config: Config, model: dict[str, Any], classes: list[str]) -> dict[str, Any]:

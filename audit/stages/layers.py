@@ -37,7 +37,7 @@ def list_layers(
             row["layer"],
             "x".join(map(str, row["shape"])),
             "+".join(row["feeds"]) or "output",
-            f"<- default: {probe.facts.layer_reason}" if row["default"] else "",
+            f"<- default: {probe.facts.layers[0].reason}" if row["default"] else "",
         )
         for row in probe.layers()
     ]

@@ -61,6 +61,10 @@ class Layout:
     def seen(self, shard: str) -> Path:
         return self.stages / "explain" / f"{shard}.images.parquet"
 
+    def timing(self, shard: str) -> Path:
+        """Seconds that each method took: no part of the results, which are the same each time."""
+        return self.stages / "explain" / f"{shard}.timing.json"
+
     def scores(self, shard: str) -> Path:
         return self.stages / "score" / f"{shard}.parquet"
 

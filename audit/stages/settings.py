@@ -9,7 +9,7 @@ from typing import Any
 from audit.annotations import FORMATS
 from audit.config.load import check_paths, dump_config, load_config
 from audit.config.model import Config
-from audit.explain import METHODS
+from audit.explain import chosen_methods
 from audit.metrics import METRICS
 from audit.tables.atomic import write_text
 
@@ -26,7 +26,7 @@ def load_settings(
     config = load_config(files, overrides)
     where = str(files[-1])
     FORMATS.get(config.dataset.format, f"{where}: dataset.format")
-    METHODS.get(config.explain.method, f"{where}: explain.method")
+    chosen_methods(config.explain.methods(), config.explain.options, f"{where}: explain")
     for name in config.metrics or ():
         METRICS.get(name, f"{where}: metrics")
     check_paths(config, where)

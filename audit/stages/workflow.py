@@ -74,7 +74,9 @@ class AuditRun:
     @cached_property
     def _model(self) -> str:
         model = self.config.model
+        fed = model.inputs is not None and model.inputs.columns
         files = [model.path, model.weights, model.labels]
+        files.append(self.config.dataset.metadata if fed else None)
         return digest_json([digest_file(f) for f in files if f])
 
     @cached_property

@@ -1,7 +1,8 @@
 """``make bench``: speed and memory as ratios to the work nobody can avoid.
 
-``python -m tests.benchmarks [scoring] [explain] [targets] [audit] [memory] [peers]``; all but the
-peers by default, which need an environment of their own and make it. Timings on a shared machine are
+``python -m tests.benchmarks [scoring] [explain] [targets] [audit] [memory] [methods] [peers]``;
+all but the last two by default: the slow methods take minutes, and the peers need an environment of
+their own and make it. Timings on a shared machine are
 noisy: read the ratios, which are taken side by side in one run.
 """
 
@@ -103,6 +104,13 @@ def memory() -> None:
         )
 
 
+def methods() -> None:
+    """Each explanation method's cost an image."""
+    _python(
+        "-m", "tests.benchmarks.methods", str(model_file(FOLDER, "MobileNetV2")), "mobilenet_v2"
+    )
+
+
 def peers() -> None:
     """Grad-CAM of other packages beside ours, in an environment of their own."""
     from tests.benchmarks.peers import compare
@@ -141,6 +149,7 @@ SECTIONS = {
     "targets": targets,
     "audit": audit,
     "memory": memory,
+    "methods": methods,
     "peers": peers,
 }
 

@@ -56,7 +56,7 @@ def _environment(folder: Path) -> Path:
 
 def focus_audit(path: str, images: np.ndarray, classes: np.ndarray) -> float:
     from audit.config.model import Config
-    from audit.explain import METHODS, LayerTrace
+    from audit.explain import METHODS, ClassScore, Question, Wanted
     from audit.models.probe import ModelProbe
 
     nothing = {"format": "coco", "annotations": "-", "images": "-"}
@@ -66,11 +66,12 @@ def focus_audit(path: str, images: np.ndarray, classes: np.ndarray) -> float:
     pixels = np.uint8((images + 1) * 127.5)
 
     def run(batch: slice) -> None:
-        forward = probe.forward(pixels[batch])
-        rows = np.arange(BATCH)
-        seeds = np.eye(1000, dtype=np.float32)[classes[batch]]
-        gradients = probe.mean_gradients(pixels[batch], forward, rows, seeds)
-        METHODS.get("gradcam").heatmaps(LayerTrace(forward.activations, rows, gradients))
+        wanted = [
+            Wanted(row, ClassScore((int(output),), "logit", "softmax"))
+            for row, output in enumerate(classes[batch])
+        ]
+        question = Question(probe, probe.forward(pixels[batch]), wanted, range(BATCH), 56, 0)
+        METHODS.get("gradcam").heatmaps(question.trace(0))
 
     return timed(run, len(images))
 

@@ -1,100 +1,210 @@
-"""Every registered method, and each against its definition written out as a loop."""
+"""What every registered method owes, whatever it is: a new file is covered when it appears."""
+
+import inspect
 
 import numpy as np
 import pytest
 
-from audit.explain import METHODS, LayerTrace
+from audit.errors import AuditError
+from audit.explain import METHODS, chosen_methods
 
-# Methods whose maps are signed by definition would be named here.
-SIGNED: set[str] = set()
+from .subject import BATCH, HEIGHT, WIDTH, FakeSubject, photographs, question
+
 every_method = pytest.mark.parametrize("name", METHODS.names())
+# Enough of them to show it, and few enough to be quick.
+QUICK = {
+    "rise": {"masks": 60},
+    "smoothgrad": {"samples": 5},
+    "integrated_gradients": {"steps": 6},
+}
+OTHER_TYPES = {int: "many", float: "much", str: 3, bool: "yes"}
 
 
-def trace(batch=3, height=4, width=5, channels=6, rows=(2, 0, 2), seed=0, scale=1.0):
-    rng = np.random.default_rng(seed)
-    return LayerTrace(
-        (rng.normal(size=(batch, height, width, channels)) * scale).astype(np.float32),
-        np.array(rows, np.int64),
-        rng.normal(size=(len(rows), channels)).astype(np.float32),
-    )
+def heatmaps(name, asked, **options):
+    entry = METHODS.get(name)
+    settings = entry.settings(QUICK.get(name, {}) | options, "explain.options")
+    return entry.heatmaps(asked.trace(0), settings)
 
 
-def heatmaps(name, given):
-    return METHODS.get(name).heatmaps(given)
+def grids(asked):
+    return {(HEIGHT, WIDTH), asked.input_grid}
 
 
 @every_method
 def test_is_described(name):
     entry = METHODS.get(name)
-    assert entry.name == name and entry.source
+    assert entry.name == name and entry.source and entry.function.__doc__
     assert entry.summary and "\n" not in entry.summary and len(entry.summary) < 90
+    assert not entry.summary.endswith(".")
 
 
 @every_method
-@pytest.mark.parametrize("scale", [1.0, 1e-18, 1e18])
-def test_maps_are_finite_float32_on_the_layer_s_grid(name, scale):
-    maps = heatmaps(name, trace(scale=scale))
-    assert maps.shape == (3, 4, 5) and maps.dtype == np.float32
-    assert np.isfinite(maps).all()
+@pytest.mark.parametrize("kind", ["logit", "probability", "loss"])
+def test_maps_are_finite_float32_and_not_negative(name, kind):
+    asked = question(kind=kind)
+    maps = heatmaps(name, asked)
+    assert maps.dtype == np.float32 and len(maps) == 3 and maps.shape[1:] in grids(asked)
+    assert np.isfinite(maps).all() and maps.min() >= 0
     assert maps.max() > 0
-    assert name in SIGNED or maps.min() >= 0
+
+
+@every_method
+@pytest.mark.parametrize("scale", [1e-18, 1e15])
+def test_scores_may_be_tiny_or_huge(name, scale):
+    """Random weights give maps of 1e-18; nothing may be lost to an epsilon, or overflow."""
+    maps = heatmaps(name, question(FakeSubject(scale=scale)))
+    assert np.isfinite(maps).all() and maps.min() >= 0 and maps.max() > 0
 
 
 @every_method
 def test_no_targets(name):
-    maps = heatmaps(name, trace(rows=()))
-    assert maps.shape == (0, 4, 5) and maps.dtype == np.float32
+    asked = question(rows=())
+    maps = heatmaps(name, asked)
+    assert maps.dtype == np.float32 and len(maps) == 0 and maps.shape[1:] in grids(asked)
 
 
 @every_method
 def test_a_map_depends_on_its_own_image_and_target_alone(name):
-    whole = trace()
-    maps = heatmaps(name, whole)
-    for position, row in enumerate(whole.rows):
-        alone = LayerTrace(
-            whole.activations[row : row + 1],
-            np.array([0]),
-            whole.mean_gradients[position : position + 1],
-        )
-        assert heatmaps(name, alone)[0].tobytes() == maps[position].tobytes()
+    """To the byte: in another batch, at another place, without the other targets."""
+    keys, pixels, others = [11, 12, 13, 14], photographs(), photographs(seed=1)
+    rows, outputs = (2, 0, 2), ((1,), (0,), (2, 3))
+    together = heatmaps(name, question(rows=rows, outputs=outputs, keys=keys, pixels=pixels))
+    for place, (row, own) in enumerate(zip(rows, outputs, strict=True)):
+        elsewhere = others.copy()
+        elsewhere[1] = pixels[row]
+        alone = question(rows=[1], outputs=[own], keys=[1, keys[row], 3, 4], pixels=elsewhere)
+        assert heatmaps(name, alone)[0].tobytes() == together[place].tobytes()
 
 
 @every_method
-@pytest.mark.parametrize("where", ["activations", "mean_gradients"])
-def test_what_is_not_a_number_stays_so(name, where):
-    given = trace()
-    getattr(given, where)[0] = np.nan
-    maps = heatmaps(name, given)
-    broken = {"activations": 1, "mean_gradients": 0}[where]  # image 0 is that of target 1
-    assert np.isnan(maps[broken]).all()
-    assert np.isfinite(maps[2]).all()
+def test_the_same_twice_gives_the_same_bytes(name):
+    once, again = (heatmaps(name, question()) for _ in range(2))
+    assert once.tobytes() == again.tobytes()
+
+
+@every_method
+def test_what_is_not_a_number_stays_so(name):
+    """A broken map must not look like an empty one, nor break its neighbours."""
+    if METHODS.get(name).level == "baseline":
+        pytest.skip("looks at no model")
+    maps = heatmaps(name, question(FakeSubject(broken={0})))
+    assert np.isnan(maps[1]).all()
+    assert np.isfinite(maps[[0, 2]]).all()
 
 
 @every_method
 def test_what_is_given_is_left_as_it_was(name):
-    given, same = trace(), trace()
-    heatmaps(name, given)
-    np.testing.assert_array_equal(given.activations, same.activations)
-    np.testing.assert_array_equal(given.mean_gradients, same.mean_gradients)
+    """What the subject hands out cannot be written to, and the pixels are counted afterwards."""
+    asked = question()
+    before = asked.forward.pixels.tobytes(), asked.forward.scores.tobytes(), asked.seeds.tobytes()
+    heatmaps(name, asked)
+    after = asked.forward.pixels.tobytes(), asked.forward.scores.tobytes(), asked.seeds.tobytes()
+    assert after == before
 
 
-def test_gradcam_is_the_positive_part_of_the_weighted_sum():
-    given = trace(seed=1)
-    expected = np.zeros((3, 4, 5))
-    for p, row in enumerate(given.rows):
-        for i in range(4):
-            for j in range(5):
-                total = 0.0
-                for k in range(6):
-                    total += float(given.mean_gradients[p, k]) * float(
-                        given.activations[row, i, j, k]
-                    )
-                expected[p, i, j] = max(total, 0.0)
-    assert (expected == 0).any()
-    np.testing.assert_allclose(heatmaps("gradcam", given), expected, rtol=1e-5, atol=1e-6)
+@every_method
+def test_memory_is_bounded_by_a_batch(name):
+    subject = FakeSubject()
+    heatmaps(name, question(subject, rows=[0] * 9, outputs=[(k % 4,) for k in range(9)]))
+    assert subject.most_images <= BATCH
 
 
-def test_gradcam_of_a_map_without_a_positive_part_is_zero():
-    given = trace()
-    negative = LayerTrace(-np.abs(given.activations), given.rows, np.abs(given.mean_gradients))
-    assert not heatmaps("gradcam", negative).any()
+@every_method
+def test_the_work_is_what_was_said_before(name):
+    """Progress is told in the passes of the estimate; batches that are not full make it more."""
+    entry, asked, done = METHODS.get(name), question(), []
+    asked.tick = done.append
+    settings = entry.settings(QUICK.get(name, {}), "explain.options")
+    entry.heatmaps(asked.trace(0), settings)
+    if entry.passes is None:
+        assert not done
+        return
+    estimate = entry.passes(asked, **settings) * 2  # two of the images have targets
+    assert 0.5 * estimate <= sum(done) <= 1.5 * estimate
+
+
+@every_method
+def test_notes_are_sentences(name):
+    entry = METHODS.get(name)
+    notes = entry.notes(question(), entry.defaults())
+    assert all(isinstance(note, str) and note and "\n" not in note for note in notes)
+
+
+@every_method
+def test_options_are_the_function_s_keywords(name):
+    entry = METHODS.get(name)
+    _, *keywords = inspect.signature(entry.function).parameters.values()
+    assert {k.name for k in keywords} == set(entry.options)
+    assert entry.defaults() == {k.name: k.default for k in keywords}
+    assert entry.settings(entry.defaults(), "here") == entry.defaults()
+    for option in entry.options.values():
+        assert option.description[0].isupper() or option.description[0] == "`"
+        assert option.description.endswith(".")
+
+
+@every_method
+def test_an_unknown_option_is_refused(name):
+    with pytest.raises(AuditError, match=r"^here\.colour: .* has no option 'colour'"):
+        METHODS.get(name).settings({"colour": 1}, "here")
+
+
+every_option = pytest.mark.parametrize(
+    ("name", "key"), [(name, key) for name, entry in METHODS.items() for key in entry.options]
+)
+
+
+@every_option
+def test_an_option_of_another_type_is_refused(name, key):
+    entry = METHODS.get(name)
+    wrong = OTHER_TYPES[type(entry.defaults()[key])]
+    with pytest.raises(AuditError, match=f"^here.{key}: wrong type; expected .*received"):
+        entry.settings({key: wrong}, "here")
+    with pytest.raises(AuditError, match="wrong type"):
+        entry.settings({key: None}, "here")
+
+
+@every_option
+def test_an_option_out_of_range_is_refused(name, key):
+    entry = METHODS.get(name)
+    option, default = entry.options[key], entry.defaults()[key]
+    if option.choices:
+        with pytest.raises(AuditError, match=f"unknown choice; expected {option.choices[0]}"):
+            entry.settings({key: "something else"}, "here")
+    elif not isinstance(default, bool | str):
+        assert option.least is not None, "a number needs a least value"
+        with pytest.raises(AuditError, match="out of range; expected at least"):
+            entry.settings({key: type(default)(option.least - 1)}, "here")
+        if option.most is not None:
+            with pytest.raises(AuditError, match="out of range"):
+                entry.settings({key: type(default)(option.most + 1)}, "here")
+
+
+def test_a_whole_number_stands_for_a_real_one():
+    settings = METHODS.get("smoothgrad").settings({"noise": 1}, "here")
+    assert settings["noise"] == 1.0 and type(settings["noise"]) is float
+
+
+def test_chosen_methods_come_with_their_options():
+    first, second = chosen_methods(
+        ["gradcam", "scorecam"], {"scorecam": {"channels": 8}}, "explain"
+    )
+    assert first == (METHODS.get("gradcam"), {})
+    assert second[1] == METHODS.get("scorecam").defaults() | {"channels": 8}
+
+
+@pytest.mark.parametrize(
+    ("names", "options", "line"),
+    [
+        (["gradcan"], {}, "explain.method: unknown explanation method 'gradcan'; did you mean"),
+        (["cam"], {"rise": {}}, "explain.options: options of 'rise', which is not a chosen method"),
+        (
+            ["scorecam"],
+            {"scorecam": {"channel": 2}},
+            "explain.options.scorecam.channel: scorecam has no option 'channel'; did you mean",
+        ),
+    ],
+)
+def test_a_wrong_choice_is_told_in_one_line(names, options, line):
+    with pytest.raises(AuditError) as error:
+        chosen_methods(names, options, "explain")
+    assert error.value.line().startswith(line)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from audit.geometry import Window, box_mask, dilated_count, tile
+from audit.geometry import Window, box_mask, dilated_counts, tile
 from audit.geometry import masks as masks_module
 
 WINDOW = Window(3, 20, 2, 30)
@@ -80,21 +80,21 @@ def test_a_reference_box_wins_over_an_ignored_region():
     assert tiling.count(tiling.valid) == 17 * 28 - 36 + 9
 
 
-def test_dilated_count_is_the_pixel_loops(few):
+def test_dilated_counts_are_the_pixel_loops(few):
     rng = np.random.default_rng(3)
+    tolerances = (0.0, 2.5, 5.0, 100.0)
     for n, m in ((1, 0), (3, 0), (2, 2), (1, 3)):
-        for tolerance in (0.0, 2.5, 5.0, 100.0):
+        for _ in range(4):
             boxes, ignored = some_boxes(rng, n), some_boxes(rng, m)
             tiling = tile(WINDOW, boxes, ignored)
-            valid = tiling.raster(tiling.valid)
-            expected = 0
-            for row, col in zip(*np.nonzero(valid), strict=True):
+            expected = np.zeros(len(tolerances), dtype=int)
+            for row, col in zip(*np.nonzero(tiling.raster(tiling.valid)), strict=True):
                 x, y = col + WINDOW.col0 + 0.5, row + WINDOW.row0 + 0.5
                 gaps = [
                     max(a - x, x - c, 0) ** 2 + max(b - y, y - d, 0) ** 2 for a, b, c, d in boxes
                 ]
-                expected += min(gaps) <= tolerance**2
-            assert dilated_count(tiling, boxes, tolerance) == expected
+                expected += min(gaps) <= np.square(tolerances)
+            assert dilated_counts(tiling, boxes, tolerances) == expected.tolist()
 
 
 def test_dilation_is_inclusive_and_round():
@@ -102,7 +102,7 @@ def test_dilation_is_inclusive_and_round():
     box = np.array([[20.5, 20.5, 40.5, 40.5]])
     # 21 x 21 centres in the closed box, 4 sides of 5 x 21, and quarter discs of lattice points.
     quarter = sum(1 for x in range(1, 6) for y in range(1, 6) if x * x + y * y <= 25)
-    assert dilated_count(tiling, box, 5.0) == 21 * 21 + 4 * 5 * 21 + 4 * quarter
+    assert dilated_counts(tiling, box, [5.0]) == [21 * 21 + 4 * 5 * 21 + 4 * quarter]
 
 
 def test_ten_thousand_boxes_take_no_long_time():
@@ -113,5 +113,5 @@ def test_ten_thousand_boxes_take_no_long_time():
     start = time.perf_counter()
     tiling = tile(window, boxes, np.zeros((0, 4)))
     mask = box_mask(boxes, window)
-    assert dilated_count(tiling, boxes, 15.0) >= mask.sum() == tiling.count(tiling.inside)
+    assert dilated_counts(tiling, boxes, [15.0])[0] >= mask.sum() == tiling.count(tiling.inside)
     assert time.perf_counter() - start < 5  # measured: .1 s; a loop over rasters takes minutes

@@ -89,7 +89,7 @@ def test_one_pixel_and_nothing():
 def test_boxes_are_told_in_the_rasters_pixels():
     values = np.zeros((10, 20), np.float32)
     values[4:6, 5:8] = 1
-    sets = SuperlevelSets(values, np.array([0.5], np.float32))
+    sets = SuperlevelSets(values, np.array([0.5], np.float32), np.array([False]))
     assert component_boxes(sets, 4 * 20 + 5).tolist() == [[5, 4, 8, 6]]
     assert component_boxes(sets, 4 * 20 + 5, np.ones(1, np.float32)).tolist() == [[5, 4, 8, 6]]
 
@@ -97,6 +97,6 @@ def test_boxes_are_told_in_the_rasters_pixels():
 def test_a_summit_that_rises_parts_the_mask():
     """Two hills and a pass: apart between the lower hill's top and the pass, joined below it."""
     values = np.array([[9, 4, 6, 1]], np.float32)
-    sets = SuperlevelSets(values, np.array([1, 3, 5, 7], np.float32))
+    sets = SuperlevelSets(values, np.array([1, 3, 5, 7], np.float32), np.zeros(4, bool))
     boxes = component_boxes(sets, 0, np.array([9, 6], np.float32))
     assert boxes[:, 2].tolist() == [4, 3, 1, 1]

@@ -5,7 +5,7 @@ import pytest
 from skimage.filters import threshold_otsu
 
 from audit.errors import AuditError
-from audit.heatmaps import SuperlevelSets, Threshold, otsu_fraction
+from audit.heatmaps import Threshold, otsu_fraction
 
 
 def slow_otsu(values, highest):
@@ -54,15 +54,3 @@ def test_percentile_and_fraction():
 def test_bad_thresholds_are_refused(arguments):
     with pytest.raises(AuditError, match="threshold"):
         Threshold(*arguments)
-
-
-def test_superlevel_sets_are_the_whole_masks_cut_to_their_bounds():
-    rng = np.random.default_rng(2)
-    for _ in range(30):
-        values = rng.random((13, 17)).astype(np.float32) ** 3
-        cuts = np.float32(np.sort(rng.random(6))) * values.max()
-        for cut, (mask, row0, col0) in zip(cuts, SuperlevelSets(values, cuts), strict=True):
-            whole = np.zeros_like(values, dtype=bool)
-            whole[row0 : row0 + mask.shape[0], col0 : col0 + mask.shape[1]] = mask
-            np.testing.assert_array_equal(whole, values >= cut)
-            assert mask[0].any() and mask[-1].any() and mask[:, 0].any() and mask[:, -1].any()

@@ -164,6 +164,7 @@ def test_the_default_set_is_scored_when_none_is_named():
         ({"metrics": ("pointing_gmae",)}, "pointing_game"),
         ({"tolerance": -1.0}, "tolerance"),
         ({"sweep": (0.5, 1.2)}, "sweep"),
+        ({"sweep": (0.5,) * 10_001}, "sweep"),
         ({"min_headroom": 0.0}, "min_headroom"),
     ],
 )

@@ -6,7 +6,10 @@ import pytest
 from audit.geometry import make_frame
 from audit.heatmaps import Peak, Threshold, largest_component
 from audit.metrics import (
+    DEFAULT_SWEEP,
+    METRICS,
     MetricSettings,
+    Scene,
     SceneInputs,
     background_focused,
     energies,
@@ -17,6 +20,7 @@ from audit.metrics import (
     torchray_hit,
 )
 from audit.metrics.box_iou_wsol import wsol_box
+from audit.records import Box
 
 NONE = np.zeros((0, 4))
 
@@ -325,9 +329,13 @@ def test_largest_box_in_cells():
     frame = make_frame(70, 140, 7, 7, "stretch")
     boxes = np.array([[0.0, 0, 10, 20], [10, 10, 30, 50], [60, 0, 99, 1]])
     assert largest_box_cells(boxes, frame, 7, 7) == pytest.approx(4.0)
+    assert largest_box_cells(NONE, frame, 7, 7) == 0.0
+
+
+def test_of_a_box_cut_by_the_crop_what_is_left_counts():
     crop = make_frame(80, 60, 32, 32, "center_crop")  # columns 10 to 70
-    assert largest_box_cells(np.array([[0.0, 0, 20, 60]]), crop, 6, 6) == pytest.approx(6.0)
-    assert largest_box_cells(np.array([[0.0, 0, 9, 60]]), crop, 6, 6) == 0.0
+    row = score(np.eye(6), crop, [[0, 0, 20, 60], [0, 0, 9, 60]])
+    assert row["largest_box_cells"] == pytest.approx(6.0)
 
 
 def test_ten_thousand_boxes_are_scored():
@@ -336,3 +344,22 @@ def test_ten_thousand_boxes_are_scored():
     boxes = np.concatenate((corner, corner + rng.uniform(1, 20, (10_000, 2))), axis=1)
     row = score(rng.random((7, 7)), make_frame(500, 375, 224, 224, "stretch"), boxes)
     assert row["status"] == "scored" and 0.5 < row["area_fraction"] < 1
+
+
+# -- what is worked out
+
+
+def test_a_sweep_is_found_together_and_other_thresholds_one_by_one():
+    assert MetricSettings().fixed_levels.even.all()
+    for threshold in (Threshold("fraction", 0.17), Threshold("otsu")):
+        levels = MetricSettings(threshold=threshold).levels(0.17)
+        assert levels.fractions[~levels.even].tolist() == [0.17]
+        assert levels.fractions[levels.places].tolist() == [0.17, *DEFAULT_SWEEP]
+
+
+def test_bounds_of_masks_are_not_sought_for_mask_iou_alone():
+    inputs = SceneInputs(one_cell(1, 2), make_frame(70, 70, 70, 70, "stretch"), [Box(1, 1, 9, 9)])
+    for metric, sought in (("mask_iou", False), ("box_iou", True)):
+        scene = Scene(inputs, MetricSettings())
+        METRICS.get(metric).compute(scene)
+        assert ("rectangles" in vars(scene.levels[0])) is sought

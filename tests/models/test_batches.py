@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audit.explain import METHODS, LayerTrace
+from audit.explain import METHODS, ClassScore, Question, Wanted
 from audit.models.probe import ModelProbe
 
 from .networks import BATCH, config, images
@@ -18,12 +18,13 @@ needs_data = pytest.mark.skipif(
 
 def explained(probe, pixels, slots, outputs):
     """Bytes of (scores, probabilities, map) of each (slot, output)."""
-    forward = probe.forward(pixels)
-    seeds = np.eye(probe.facts.n_outputs, dtype=np.float32)[list(outputs)]
-    gradients = probe.mean_gradients(pixels, forward, slots, seeds)
-    maps = METHODS.get("gradcam").heatmaps(
-        LayerTrace(forward.activations, np.asarray(slots, np.int64), gradients)
-    )
+    forward, facts = probe.forward(pixels), probe.facts
+    wanted = [
+        Wanted(slot, ClassScore((output,), facts.score, facts.activation))
+        for slot, output in zip(slots, outputs, strict=True)
+    ]
+    question = Question(probe, forward, wanted, range(probe.batch), 56, 0)
+    maps = METHODS.get("gradcam").heatmaps(question.trace(0))
     return [
         (forward.scores[slot].tobytes(), forward.probabilities[slot].tobytes(), m.tobytes())
         for slot, m in zip(slots, maps, strict=True)

@@ -3,20 +3,22 @@
 import numpy as np
 import pytest
 
-from audit.explain import METHODS, LayerTrace
-from audit.stages.targets import target_score
+from audit.explain import METHODS, ClassScore, Question, Wanted
 
 from .networks import BATCH, NETWORKS, images, slow_gradcam, tf
 
 every_network = pytest.mark.parametrize("name", NETWORKS)
 
 
-def heatmaps(probe, pixels, rows, seeds):
-    forward = probe.forward(pixels)
-    gradients = probe.mean_gradients(pixels, forward, rows, np.asarray(seeds, np.float32))
-    return METHODS.get("gradcam").heatmaps(
-        LayerTrace(forward.activations, np.asarray(rows), gradients)
-    )
+def heatmaps(probe, pixels, rows, outputs, method="gradcam"):
+    """Maps of a class, which is these outputs together, in each of these images."""
+    facts = probe.facts
+    wanted = [
+        Wanted(row, ClassScore(tuple(own), facts.score, facts.activation))
+        for row, own in zip(rows, outputs, strict=True)
+    ]
+    question = Question(probe, probe.forward(pixels), wanted, range(BATCH), 56, 0)
+    return METHODS.get(method).heatmaps(question.trace(0))
 
 
 def assert_same(found, expected):
@@ -29,9 +31,10 @@ def test_every_class_of_every_image(name, network, probe):
     made, asked, pixels = network(name)[0], probe(name), images()
     n = asked.facts.n_outputs
     rows = np.repeat(np.arange(BATCH), n)
-    maps = heatmaps(asked, pixels, rows, np.tile(np.eye(n), (BATCH, 1)))
-    assert asked.facts.layer == made.layer
-    assert maps.shape == (BATCH * n, *asked.facts.layer_shape[:2])
+    maps = heatmaps(asked, pixels, rows, [[k] for k in range(n)] * BATCH)
+    (layer,) = asked.facts.layers
+    assert layer.path == made.layer
+    assert maps.shape == (BATCH * n, *layer.shape[:2])
     seen = 0
     for found, row, label in zip(maps, rows, np.tile(range(n), BATCH), strict=True):
         if name == "binary":
@@ -48,13 +51,8 @@ def test_every_class_of_every_image(name, network, probe):
 def test_a_class_of_several_outputs(name, network, probe):
     """The log-sum-exp of its logits."""
     made, asked, pixels = network(name)[0], probe(name), images()
-    forward = asked.forward(pixels)
     outputs = [0, 2]
-    seeds = [
-        target_score(s, p, outputs, "logit", True)[1]
-        for s, p in zip(forward.scores, forward.probabilities, strict=True)
-    ]
-    for row, found in enumerate(heatmaps(asked, pixels, range(BATCH), seeds)):
+    for row, found in enumerate(heatmaps(asked, pixels, range(BATCH), [outputs] * BATCH)):
         expected = slow_gradcam(
             made, pixels[row], lambda y: tf.reduce_logsumexp(tf.gather(y, outputs))
         )
@@ -64,9 +62,7 @@ def test_a_class_of_several_outputs(name, network, probe):
 def test_the_probability_as_score(network, probe):
     made, asked, pixels = network("gap")[0], probe("gap", explain__score="probability"), images()
     assert (asked.facts.score, asked.facts.score_reason) == ("probability", "asked for")
-    forward = asked.forward(pixels)
-    seed = target_score(forward.scores[1], forward.probabilities[1], [3], "probability", True)[1]
-    (found,) = heatmaps(asked, pixels, [1], [seed])
+    (found,) = heatmaps(asked, pixels, [1], [[3]])
     assert_same(found, slow_gradcam(made, pixels[1], lambda y: tf.nn.softmax(y)[3]))
 
 
@@ -81,7 +77,7 @@ def test_scores_and_activations_are_the_model_s_own(name, network, probe):
         output, head = np.hstack([1 - output, output]), np.hstack([-head, head])
     if name == "logits":
         output = tf.nn.softmax(output).numpy()
-    np.testing.assert_allclose(forward.activations, activation, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(asked.activations(forward, 0), activation, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(forward.scores, head, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(forward.probabilities, output, rtol=1e-4, atol=1e-6)
 
@@ -97,8 +93,8 @@ def test_scores_and_activations_are_the_model_s_own(name, network, probe):
 )
 def test_the_backward_is_fed_only_what_it_needs(name, layer, pixels, probe):
     """A linear head needs nothing of the forward pass, and no head runs the network again."""
-    _, uses_layer, uses_pixels = probe(name)._backward
-    assert (uses_layer, uses_pixels) == (layer, pixels)
+    made = probe(name)._layer_backward(0, mean=True)
+    assert (made.uses_layer, made.uses_inputs) == (layer, pixels)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +113,7 @@ def test_what_was_found_is_said(name, output, score, reason, probe):
     assert (facts.output, facts.score, facts.score_reason) == (output, score, reason)
     assert facts.n_outputs == (2 if name == "binary" else 4)
     assert (facts.input_height, facts.input_width, facts.channels) == (16, 20, 3)
-    assert facts.output_reason and facts.layer_reason
+    assert facts.output_reason and facts.layers[0].reason
 
 
 @pytest.mark.parametrize("asked", ["softmax", "sigmoid"])

@@ -43,7 +43,7 @@ def test_files_that_are_no_model(tmp_path, network):
     assert "expected a name that ends with .keras" in fault(made("model.pt", b"PK"))
     assert "cannot be loaded: " in fault(made("cut.h5", hdf5.read_bytes()[:3000]))
     (tmp_path / "folder.keras").mkdir()
-    assert fault(tmp_path / "folder.keras").startswith("is a folder; expected a .keras")
+    assert fault(tmp_path / "folder.keras").startswith("is no model; expected a .keras")
 
 
 def test_archives_that_are_no_model(tmp_path, network):
@@ -115,8 +115,8 @@ def test_models_of_other_precision(tmp_path, policy):
         keras.config.set_dtype_policy("float32")
     probe = ModelProbe(config(tmp_path / "m.keras"))
     forward = probe.forward(images())
-    gradients = probe.mean_gradients(images(), forward, [0, 2], np.eye(3, dtype=np.float32)[:2])
-    for array in (forward.activations, forward.scores, forward.probabilities, gradients):
+    gradients = probe.mean_gradients(forward, 0, [0, 2], np.eye(3, dtype=np.float32)[:2])
+    for array in (probe.activations(forward, 0), forward.scores, forward.probabilities, gradients):
         assert array.dtype == np.float32 and np.isfinite(array).all()
     assert np.abs(gradients).max() > 0
 
@@ -177,12 +177,12 @@ def test_files_of_older_keras_load_and_explain(name, shape, n_outputs, grid):
     facts = probe.facts
     assert (facts.input_height, facts.input_width, facts.channels) == shape
     assert (facts.n_outputs, facts.output, facts.score) == (n_outputs, "softmax", "logit")
-    assert facts.layer_shape[:2] == grid
+    assert facts.layers[0].shape[:2] == grid
     pixels = images(size=shape)
     forward = probe.forward(pixels)
     np.testing.assert_allclose(forward.probabilities.sum(axis=1), 1, rtol=1e-4)
     seeds = np.eye(n_outputs, dtype=np.float32)[[1]]
-    assert np.abs(probe.mean_gradients(pixels, forward, [0], seeds)).max() > 0
+    assert np.abs(probe.mean_gradients(forward, 0, [0], seeds)).max() > 0
 
 
 # --- preprocessing ----------------------------------------------------------------------------

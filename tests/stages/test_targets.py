@@ -1,9 +1,8 @@
 """Which classes are explained, and what is differentiated for them."""
 
 import numpy as np
-import pytest
 
-from audit.stages.targets import TargetChooser, target_score
+from audit.stages.targets import TargetChooser
 
 MAPPING = {"cat": [0], "dog": [1, 2], "fox": [3]}
 LABELS = ("tabby", "collie", "beagle", "red fox", "crane", "crane", "dog", "owl")
@@ -115,58 +114,3 @@ def test_binary_models_have_two_outputs():
     one = chooser("annotated", kind="binary", labels=("no", "cat"), mapping={"cat": [1]})
     (target,) = one.choose(["cat"], np.array([0.3, 0.7], np.float32))
     assert target.outputs == (1,) and target.roles == ("annotated", "predicted")
-
-
-def softmax(scores):
-    shifted = np.exp(scores - scores.max())
-    return shifted / shifted.sum()
-
-
-def test_the_logit_of_several_outputs_is_the_log_of_their_summed_probability():
-    scores = np.array([1.5, -0.5, 3.0, 0.2], np.float64)
-    score, _ = target_score(scores, softmax(scores), (0, 2), "logit", True)
-    rest = np.log(np.exp(scores).sum())
-    assert score == pytest.approx(np.log(softmax(scores)[[0, 2]].sum()) + rest)
-
-
-def test_the_logit_survives_scores_that_overflow():
-    scores = np.array([1000.0, 999.0, -1000.0])
-    score, seed = target_score(scores, softmax(scores), (0, 1), "logit", True)
-    assert score == pytest.approx(1000 + np.log1p(np.exp(-1)))
-    assert np.isfinite(seed).all()
-
-
-@pytest.mark.parametrize("chosen", ["logit", "probability"])
-@pytest.mark.parametrize("members", [(1,), (0, 2), (0, 1, 2, 3)])
-def test_the_seed_is_the_derivative(chosen, members):
-    scores = np.array([0.3, -1.2, 0.9, 0.1])
-
-    def value(at):
-        return target_score(at, softmax(at), members, chosen, True)[0]
-
-    step = 1e-5
-    slope = [(value(scores + step * e) - value(scores - step * e)) / (2 * step) for e in np.eye(4)]
-    _, seed = target_score(scores, softmax(scores), members, chosen, True)
-    assert seed.dtype == np.float32
-    np.testing.assert_allclose(seed, slope, atol=1e-6)
-
-
-@pytest.mark.parametrize("members", [(1,), (0, 2)])
-def test_the_seed_of_independent_outputs_leaves_the_others_alone(members):
-    scores = np.array([0.3, -1.2, 0.9])
-
-    def value(at):
-        return target_score(at, 1 / (1 + np.exp(-at)), members, "probability", True, "sigmoid")
-
-    step = 1e-5
-    slope = [
-        (value(scores + step * e)[0] - value(scores - step * e)[0]) / (2 * step) for e in np.eye(3)
-    ]
-    np.testing.assert_allclose(value(scores)[1], slope, atol=1e-6)
-
-
-def test_probabilities_without_logits_are_summed_as_they_are():
-    given = np.array([0.2, 0.5, 0.3], np.float32)
-    score, seed = target_score(given, given, (0, 2), "probability", False)
-    assert score == pytest.approx(0.5)
-    np.testing.assert_array_equal(seed, [1, 0, 1])

@@ -16,8 +16,9 @@ try:
 except AuditError as error:
     raise WorkflowError(str(error)) from None
 
-# The same rules as the config model's, in the form that other tools read.
-validate(AUDIT.values, "../schemas/config.schema.json")
+# The same rules as the config model's, in the form that other tools read. Defaults are filled in
+# already, and Snakemake's own filling stumbles over a section that is null.
+validate(AUDIT.values, "../schemas/config.schema.json", set_default=False)
 
 
 def start_audit():

@@ -1,0 +1,66 @@
+"""How long the slow methods will take, said before they start, and how far they are in a batch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from audit.explain import Method, Question
+from audit.progress import Progress, duration
+
+
+class Pace:
+    """Progress over a shard's images that also moves while a batch is being explained.
+
+    ``images``: how many the shard has.
+    """
+
+    def __init__(
+        self,
+        progress: Progress,
+        methods: Sequence[tuple[Method, Mapping[str, Any]]],
+        images: int,
+    ) -> None:
+        self._progress = progress
+        self._slow = [(m, options) for m, options in methods if m.passes is not None]
+        self._images = images
+        self._said = False
+        self._batch = 0
+        self._moved = 0.0
+
+    def begin(self, question: Question, batch: int, again: Callable[[], object]) -> None:
+        """Before the methods: ``batch`` images, and what runs them through the model once more."""
+        self._batch, self._moved = batch, 0.0
+        if not self._slow or not question.targets:
+            return
+        costs = {m.name: m.passes(question, **options) for m, options in self._slow}
+        if not self._said:
+            self._said = True
+            self._say(costs, _seconds(again) / question.subject.batch)
+        whole = sum(costs.values()) * len(set(question.rows.tolist()))
+        question.tick = lambda passes: self._move(passes / max(1, whole))
+
+    def finish(self) -> None:
+        """After the methods: the batch's images are done."""
+        self._progress.step(self._batch - self._moved)
+
+    def _move(self, share: float) -> None:
+        step = min(share * self._batch, self._batch - self._moved)
+        self._moved += step
+        self._progress.step(step)
+
+    def _say(self, costs: Mapping[str, int], seconds: float) -> None:
+        for name, passes in costs.items():
+            each = passes * seconds
+            self._progress.say(
+                f"{name}: {passes:,} forward passes an image, about {each:.1f} s an image, "
+                f"{duration(each * self._images)} for this shard"
+            )
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    """How long the work takes; the first call, which compiles, was made already."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
