@@ -24,6 +24,7 @@ VERBS = {
     "formats": ("lists", "list the annotation formats"),
     "layers": ("layers", "list a model's spatial layers and mark the default"),
     "explain-image": ("explain_image", "heatmaps of one picture, on one sheet"),
+    "compare-methods": ("compare_methods", "compare the methods of a finished run"),
     "demo": ("demo", "make a small data set with a planted shortcut, train on it, audit it"),
     "inspect": ("stage", "stage: the model's input, outputs and layer"),
     "index": ("stage", "stage: annotations and image headers into shards, class mapping"),

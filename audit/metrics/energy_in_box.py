@@ -34,10 +34,13 @@ LEAST_WEIGHT_IN_VIEW = 0.5
     ),
 )
 def energy_in_box(scene: Scene) -> dict[str, Any]:
-    """Empty where the map has no energy in V (all of it in padding or in ignored regions)."""
+    """Empty where the map has no energy in V (all of it in padding or in ignored regions).
+
+    That of an even map is the area's share, to the last digit, so that its skill is 0.
+    """
     weights, a = scene.weights, scene.heatmap64
     inside, view = float((a * weights.inside).sum()), float((a * weights.view).sum())
-    energy = _share(inside, view)
+    energy = scene.area_fraction if scene.even else _share(inside, view)
     ceiling = energy_ceiling(weights)
     return {
         "energy_in_box": energy,

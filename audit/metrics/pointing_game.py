@@ -22,7 +22,7 @@ from audit.geometry import (
 )
 from audit.geometry.masks import DISTANCE_SLACK
 from audit.metrics.base import Column, metric
-from audit.metrics.scene import Scene
+from audit.metrics.scene import EVEN, Scene
 from audit.records import Frame
 
 PAPER_TOLERANCE = 15.0
@@ -41,7 +41,7 @@ IN_IGNORED = "in_ignored"
         Column("point_x", "float64", "maximum, pixels of the original; outside it when in padding"),
         Column("point_y", "float64", "maximum, pixels of the original; outside it when in padding"),
         Column("pointing_tied", "bool", "several native cells were as high"),
-        Column("pointing_note", "str", "in_padding, in_ignored, or empty"),
+        Column("pointing_note", "str", "in_padding, in_ignored, even, or empty"),
         Column("pointing_chance", "float64", "share of V within the configured tolerance of a box"),
         Column("pointing_chance_15px", "float64", "share of V within 15 pixels of a box"),
         Column("pointing_chance_cells", "float64", "share of native cell centres that would hit"),
@@ -54,7 +54,8 @@ def pointing_game(scene: Scene) -> dict[str, Any]:
     A maximum in padding is a miss at any tolerance. One in an ignored region, and in no reference
     box, is in no pixel that counts: the hits are empty and the note says why; so for the centre,
     and for cells, which then leave the share of cells altogether. Cells in padding stay in it as
-    misses, since a map can point there.
+    misses, since a map can point there. An even map has no maximum: its hits are empty, and what it
+    is expected to hit is the chance.
     """
     points = np.concatenate((scene.point[None], _image_centre(scene.frame), scene.cell_centres))
     distance = _scored_distance(scene.frame, scene.boxes, scene.ignored, points)
@@ -65,10 +66,10 @@ def pointing_game(scene: Scene) -> dict[str, Any]:
         "pointing_hit": _hit(of_point, scene.settings.tolerance),
         "pointing_hit_0px": _hit(of_point, 0.0),
         "pointing_hit_15px": _hit(of_point, PAPER_TOLERANCE),
-        "point_x": float(scene.point[0]),
-        "point_y": float(scene.point[1]),
-        "pointing_tied": bool(scene.peak.tied),
-        "pointing_note": _note(of_point),
+        "point_x": None if scene.even else float(scene.point[0]),
+        "point_y": None if scene.even else float(scene.point[1]),
+        "pointing_tied": None if scene.even else bool(scene.peak.tied),
+        "pointing_note": EVEN if scene.even else _note(of_point),
         "pointing_chance": chance / scene.n_view,
         "pointing_chance_15px": chance_15px / scene.n_view,
         "pointing_chance_cells": _share_of_hits(distance[2:], scene.settings.tolerance),

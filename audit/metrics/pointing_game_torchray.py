@@ -15,7 +15,7 @@ import numpy as np
 
 from audit.geometry import pixel_ranges
 from audit.metrics.base import Column, metric
-from audit.metrics.pointing_game import IN_IGNORED, PAPER_TOLERANCE, pointing_game
+from audit.metrics.pointing_game import IN_PADDING, PAPER_TOLERANCE, pointing_game
 from audit.metrics.scene import Scene
 
 
@@ -27,10 +27,10 @@ from audit.metrics.scene import Scene
     default=False,
 )
 def pointing_game_torchray(scene: Scene) -> dict[str, Any]:
-    """Empty and missed under the same conditions as :func:`pointing_game` (ignored, padding)."""
+    """Empty and missed under the same conditions as :func:`pointing_game` (ignored, even, padding)."""
     note = pointing_game(scene)["pointing_note"]
     if note:
-        return {"pointing_hit_torchray": None if note == IN_IGNORED else False}
+        return {"pointing_hit_torchray": False if note == IN_PADDING else None}
     x, y = (math.floor(v) for v in scene.point)
     return {"pointing_hit_torchray": torchray_hit(x, y, pixel_ranges(scene.boxes))}
 

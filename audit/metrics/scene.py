@@ -35,6 +35,10 @@ from audit.records import Box, Frame
 # Least pixels of the original in a cell at which local maxima are read off the cells.
 MIN_CELL = 4
 
+# What a map's kind is that is the same everywhere by definition, as that of a baseline: it has no
+# maximum, and is scored by what it is expected to reach.
+EVEN = "even"
+
 # Why a record cannot be scored. Those of the annotation come first, so that all methods agree about
 # them and are compared on the same records.
 REASONS = (
@@ -108,7 +112,7 @@ class Scene:
             return "box_without_pixel"
         if self.n_inside == self.n_view:
             return "boxes_fill_view"
-        return None if self.peak.kind == PEAK else self.peak.kind
+        return None if self.peak.kind in (PEAK, EVEN) else self.peak.kind
 
     # -- regions
 
@@ -162,9 +166,15 @@ class Scene:
     def peak(self) -> Peak:
         return self.inputs.peak if self.inputs.peak is not None else maximum(self.heatmap)
 
+    @property
+    def even(self) -> bool:
+        """The map is the same everywhere by definition."""
+        return self.peak.kind == EVEN
+
     @cached_property
     def point(self) -> np.ndarray:
-        """(2,) the maximum (x, y) in pixels of the original; outside the image when in padding."""
+        """(2,) the maximum (x, y) in pixels of the original; outside the image when in padding, NaN
+        where there is none."""
         return normalised_to_original(self.frame, (self.peak.u, self.peak.v))
 
     @cached_property
@@ -209,6 +219,8 @@ class Scene:
     def values(self) -> np.ndarray:
         """float32 (rows, cols) of the window: the upsampled map, -1 outside V."""
         values = upsample(self.heatmap, self.frame)
+        if self.even:  # which rounding would make uneven
+            values = np.full_like(values, self.heatmap.flat[0])
         if self.valid_raster is not None:
             np.copyto(values, np.float32(-1), where=~self.valid_raster)
         return values

@@ -147,6 +147,15 @@ def _softmax(reader: GraphReader, tensor: Any) -> Step:
     return Passed(tensor.op.inputs[0].name, reader.shape(tensor))
 
 
+@_reads("Transpose")
+def _transposed(reader: GraphReader, tensor: Any) -> Step:
+    """One that changes nothing, as a dense layer at places makes in a SavedModel."""
+    image, order = tensor.op.inputs
+    if reader.constant(order).tolist() != list(range(image.shape.rank)):
+        raise reader.cannot(tensor, "it changes the order of axes")
+    return Passed(image.name, reader.shape(tensor))
+
+
 @_reads("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
 def _fused_batch_norm(reader: GraphReader, tensor: Any) -> Step:
     image, scale = tensor.op.inputs[:2]

@@ -1,4 +1,4 @@
-"""One row a class: rates with intervals, baselines, and the verdict."""
+"""One row a class, method and layer: rates with intervals, baselines, and the verdict."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ import numpy as np
 import pandas as pd
 
 from audit.config.model import Config
+from audit.metrics.scene import EVEN
 from audit.models.labels import OVERALL
+from audit.stages.eligibility import NO_VERDICT, is_baseline
 from audit.stages.gather import SWEEPS, Gathered
 from audit.statistics import (
     ClassEvidence,
     ClassMaps,
     ClassVerdict,
+    Estimate,
+    ShuffledBaselines,
     VerdictRule,
     class_verdicts,
     clustered_mean,
@@ -46,7 +50,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Selection:
-    """The annotated records of one class and method: positions in the gathered tables."""
+    """The annotated records of one class, method and layer: positions in the gathered tables."""
 
     name: str
     method: str
@@ -64,11 +68,16 @@ def class_table(
     rule = verdict_rule(config)
     over_shuffled = np.full(len(gathered.records), np.nan)
     rows: list[dict[str, Any]] = []
-    for method, layer in _methods(gathered.records):
+    for method, layer in gathered.pairs:
         selections = [_select(gathered.records, c, method, layer) for c in classes]
+        if is_baseline(method):
+            selections.append(_together(selections))
+            rows += [_baseline(gathered, s, accuracy, over_shuffled, config) for s in selections]
+            continue
         measured = [
             _measure(gathered, s, accuracy.get(s.name), config, over_shuffled) for s in selections
         ]
+        # Corrected over the classes of one method at one layer.
         verdicts = class_verdicts([evidence for _, evidence in measured], rule)
         rows += [
             {**row, **_verdict_columns(v)} for (row, _), v in zip(measured, verdicts, strict=True)
@@ -92,9 +101,10 @@ def verdict_rule(config: Config) -> VerdictRule:
 def threshold_table(
     gathered: Gathered, classes: Sequence[str], sweep: Sequence[float]
 ) -> pd.DataFrame:
-    """Rows of ``thresholds.csv``: mean mask IoU and share of boxes found, per class and threshold."""
+    """Rows of ``thresholds.csv``: mean mask IoU and share of boxes found, per class, method,
+    layer and threshold."""
     rows = []
-    for method, layer in _methods(gathered.records):
+    for method, layer in gathered.pairs:
         selections = [_select(gathered.records, c, method, layer) for c in classes]
         selections.append(_together(selections))
         for selection in selections:
@@ -118,10 +128,6 @@ def threshold_table(
                     }
                 )
     return pd.DataFrame(rows)
-
-
-def _methods(records: pd.DataFrame) -> list[tuple[str, str]]:
-    return sorted(set(zip(records["method"], records["layer"], strict=True)))
 
 
 def _select(records: pd.DataFrame, name: str, method: str, layer: str) -> Selection:
@@ -152,15 +158,16 @@ def _measure(
     records = gathered.records.iloc[selection.rows]
     seed = config.audit.seed
     scored = selection.rows[(records["status"] == "scored").to_numpy()]
-    shuffled = _baselines(gathered, scored, config)
+    pair = (selection.method, selection.layer)
+    shuffled = _shuffled(_class_maps(gathered, pair, scored), config)
     if shuffled is not None:
         over_shuffled[scored] = shuffled.skill_over_shuffled
     row = _figures(gathered, selection, accuracy, over_shuffled, seed)
     row["pointing_shuffled"] = shuffled.pointing if shuffled is not None else np.nan
     eligible = selection.rows[records["eligible"].to_numpy(bool)]
     focused = gathered.records["background_focused"].iloc[eligible].to_numpy(bool)
-    among = _baselines(gathered, eligible, config)
-    maps = _class_maps(gathered, eligible)
+    maps = _class_maps(gathered, pair, eligible)
+    among = _shuffled(maps, config)
     evidence = ClassEvidence(
         n_eligible=len(eligible),
         n_background_focused=int(focused.sum()),
@@ -184,17 +191,19 @@ def _figures(
     images = records["group"].to_numpy(np.int64)
 
     def rate(name: str, values: np.ndarray, clusters: np.ndarray | None) -> dict[str, float]:
-        found = clustered_rate(values, clusters)
-        return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
+        return _with_limits(name, clustered_rate(values, clusters))
 
     def mean(name: str, column: str) -> dict[str, float]:
-        found = clustered_mean(_numbers(records, column), images, seed=seed)
-        return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
+        return _with_limits(name, clustered_mean(_numbers(records, column), images, seed=seed))
 
-    hits = _numbers(records, "pointing_hit")
+    hits = expected_hits(records, "pointing_hit", "pointing_chance")
     told = ~np.isnan(hits)
     chance = _mean(_numbers(records, "pointing_chance")[told])
-    pointing = rate("pointing_accuracy", hits, images)
+    if is_even(records).any():  # expectations are no hits to be counted
+        pointing = _with_limits("pointing_accuracy", clustered_mean(hits, images, seed=seed))
+        pointing["pointing_accuracy"] = _mean(hits)  # to the last digit what chance is
+    else:
+        pointing = rate("pointing_accuracy", hits, images)
     eligible = records["eligible"].to_numpy(bool)
     focused = _numbers(records, "background_focused")[eligible]
     right = accuracy if accuracy is not None else np.empty(0)
@@ -208,7 +217,9 @@ def _figures(
         "n_eligible": int(eligible.sum()),
         **rate("accuracy", right, None),
         **pointing,
-        "pointing_accuracy_15px": _mean(_numbers(records, "pointing_hit_15px")),
+        "pointing_accuracy_15px": _mean(
+            expected_hits(records, "pointing_hit_15px", "pointing_chance_15px")
+        ),
         "pointing_chance": chance,
         "pointing_chance_cells": _mean(_numbers(records, "pointing_chance_cells")[told]),
         "pointing_center": _mean(_numbers(records, "pointing_center")[told]),
@@ -225,6 +236,20 @@ def _figures(
         "n_background_focused": int(np.nansum(focused)),
         **rate("background_focused_rate", focused, images[eligible]),
     }
+
+
+def _with_limits(name: str, found: Estimate) -> dict[str, float]:
+    return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
+
+
+def is_even(records: pd.DataFrame) -> np.ndarray:
+    """bool (n,): records whose map is the same everywhere by definition: they point nowhere."""
+    return (records["pointing_note"] == EVEN).to_numpy(bool)
+
+
+def expected_hits(records: pd.DataFrame, hit: str, chance: str) -> np.ndarray:
+    """float64 (n,): 1 a hit, 0 a miss, NaN unknown; of an even map what a random point would do."""
+    return np.where(is_even(records), _numbers(records, chance), _numbers(records, hit))
 
 
 def skill(rate: float, chance: float) -> float:
@@ -246,6 +271,19 @@ def _overall(
     return {**row, "reason": "all classes together; the verdicts are the classes' own"}
 
 
+def _baseline(
+    gathered: Gathered,
+    selection: Selection,
+    accuracy: Mapping[str, np.ndarray],
+    over_shuffled: np.ndarray,
+    config: Config,
+) -> dict[str, Any]:
+    """A baseline's row: figures alone. Its maps follow no image, so there is nothing to shuffle."""
+    right = accuracy.get(selection.name)
+    row = _figures(gathered, selection, right, over_shuffled, config.audit.seed)
+    return {**row, "reason": NO_VERDICT}
+
+
 def _verdict_columns(verdict: ClassVerdict) -> dict[str, Any]:
     return {
         "p_value": verdict.p_value,
@@ -256,39 +294,40 @@ def _verdict_columns(verdict: ClassVerdict) -> dict[str, Any]:
     }
 
 
-def _baselines(gathered: Gathered, rows: np.ndarray, config: Config) -> Any:
-    if len(rows) < 2:
+def _shuffled(maps: ClassMaps, config: Config) -> ShuffledBaselines | None:
+    if len(maps) < 2:
         return None
     return shuffled_baselines(
-        _class_maps(gathered, rows),
+        maps,
         tolerance=config.flags.tolerance,
         min_energy_skill=config.flags.min_energy_skill,
         seed=config.audit.seed,
     )
 
 
-def _class_maps(gathered: Gathered, rows: np.ndarray) -> ClassMaps:
+def _class_maps(gathered: Gathered, pair: tuple[str, str], rows: np.ndarray) -> ClassMaps:
+    """The maps of scored records of one method and layer, decoded."""
     records, arrays = gathered.records.iloc[rows], gathered.arrays
+    maps, places = arrays.maps[pair], arrays.places[rows]
     return ClassMaps(
-        heatmaps=arrays["heatmaps"][rows],
-        box_weights=arrays["weights_inside"][rows],
-        view_weights=arrays["weights_view"][rows],
+        heatmaps=maps.heatmaps(places),
+        box_weights=maps.weights_inside[places],
+        view_weights=maps.weights_view[places],
         ceilings=_numbers(records, "energy_ceiling"),
         area_fractions=_numbers(records, "area_fraction"),
         points=records[["point_u", "point_v"]].to_numpy(np.float64),
-        views=arrays["view"][rows],
+        views=arrays.views[rows],
         sizes=records[["width", "height"]].to_numpy(np.float64),
-        boxes=[arrays["boxes"][i] for i in rows],
+        boxes=[arrays.boxes[i] for i in rows],
     )
 
 
 def _sweep(gathered: Gathered, name: str, rows: np.ndarray, width: int) -> np.ndarray:
     """(n, width) values of a sweep; NaN rows where it was not taken."""
     out = np.full((len(rows), width), np.nan)
-    values = gathered.arrays.get(name)
-    for place, row in enumerate(rows if values is not None else ()):
-        if values[row] is not None:
-            out[place] = values[row]
+    values = gathered.arrays.sweeps.get(name)
+    if values is not None and values.shape[1]:
+        out[:] = values[rows]
     return out
 
 

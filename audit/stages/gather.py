@@ -2,37 +2,110 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
+from audit.config.model import Config
 from audit.errors import AuditError
-from audit.heatmaps import decode
 from audit.images.duplicates import near_duplicate_groups
+from audit.stages.eligibility import is_baseline
 from audit.stages.layout import Layout
-from audit.tables.parquet import read_table
+from audit.stages.score import KEYS
+from audit.tables.parquet import ROWS_PER_GROUP, count_rows, read_table
 
 NULLABLE = {pa.bool_(): pd.BooleanDtype(), pa.int32(): pd.Int32Dtype()}
-HEAVY = ("heatmap", "heatmap_scale", "weights_inside", "weights_view", "view", "boxes")
 SWEEPS = ("mask_iou_sweep", "box_iou_sweep")
+# Columns of a shard's two tables -> fields of a MapGroup.
+EXPLAINED = {"heatmap": "relative", "heatmap_scale": "scales"}
+SCORED = {"weights_inside": "weights_inside", "weights_view": "weights_view"}
+# What is not read as one table.
+HEAVY = (*EXPLAINED, *SCORED, "view", "boxes", *SWEEPS)
+
+
+@dataclass(frozen=True)
+class MapGroup:
+    """The maps of one method at one layer, scored records alone, as small as they are stored."""
+
+    grid: tuple[int, int]
+    relative: np.ndarray
+    """float16 (k, cells): each map over its maximum."""
+    scales: np.ndarray
+    """float32 (k,): the maxima."""
+    weights_inside: np.ndarray
+    """float32 (k, cells): what a cell weighs in the record's boxes."""
+    weights_view: np.ndarray
+    """float32 (k, cells): what a cell weighs in the record's view."""
+
+    def heatmaps(self, places: np.ndarray) -> np.ndarray:
+        """float32 (n, cells): the maps at these places, as :func:`audit.heatmaps.decode` gives them."""
+        return self.relative[places].astype(np.float32) * self.scales[places, None]
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """What a record has beside its scalars; all are in the records' order."""
+
+    maps: dict[tuple[str, str], MapGroup]
+    """(method, layer) -> maps; grids differ between them."""
+    places: np.ndarray
+    """int64 (n,): where a record's map is in its group; -1 for an unscored one."""
+    views: np.ndarray
+    """float64 (n, 4) xyxy."""
+    boxes: list[np.ndarray]
+    """n float64 arrays (k_i, 4), xyxy; slices of one array."""
+    sweeps: dict[str, np.ndarray]
+    """Name -> float64 (n, thresholds), NaN where it was not taken."""
 
 
 @dataclass(frozen=True)
 class Gathered:
-    """What the shards hold, sorted by file name and target class: nothing depends on the shards.
+    """What the shards hold, sorted by :data:`~audit.stages.score.KEYS`: nothing depends on the shards.
 
-    ``records``: one row a record, scalars only. ``arrays``: per record, in the same order.
+    ``records``: one row a record, scalars only. ``arrays``: the rest of them, in the same order.
     ``images``: one row an image of the index, with what the model said of it.
     ``objects``: one row an annotated object of those images.
     """
 
     records: pd.DataFrame
-    arrays: dict[str, np.ndarray | list]
+    arrays: Arrays
     images: pd.DataFrame
     objects: pd.DataFrame
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """Each (method, layer) that records are of, sorted."""
+        return method_layers(self.records)
+
+
+def method_layers(records: pd.DataFrame) -> list[tuple[str, str]]:
+    """Each (method, layer) of a table of records, sorted."""
+    return sorted(set(zip(records["method"], records["layer"], strict=True)))
+
+
+def configured_order(
+    pairs: Sequence[tuple[str, str]], config: Config, found: dict[str, Any]
+) -> list[tuple[str, str]]:
+    """(method, layer) pairs as the config lists them, baselines after all others.
+
+    The first of them speaks for the audit where one has to.
+    """
+    methods = config.explain.methods()
+    layers = [layer["path"] for layer in found["facts"].get("layers", ())]
+
+    def place(pair: tuple[str, str]) -> tuple:
+        method, layer = pair
+        known = [n.index(x) if x in n else len(n) for n, x in ((methods, method), (layers, layer))]
+        return (is_baseline(method), *known, pair)
+
+    return sorted(pairs, key=place)
 
 
 def gather(layout: Layout, shards: list[str]) -> Gathered:
@@ -48,29 +121,29 @@ def gather(layout: Layout, shards: list[str]) -> Gathered:
     )
     seen = pa.concat_tables(read_table(layout.seen(s)) for s in shards)
     records = pa.concat_tables(_shard_records(layout, s) for s in shards)
-    order = np.lexsort(
-        [
-            np.asarray(records[k].to_pylist(), object)
-            for k in ("method", "target_class", "file_name")
-        ]
-    )
-    records = records.take(pa.array(order))
+    order = np.lexsort([np.asarray(records[k].to_pylist(), object) for k in reversed(KEYS)])
+    frame = _frame(records.take(pa.array(order)))
+    again = frame[frame.duplicated(list(KEYS))]
+    if len(again):
+        raise AuditError(
+            "is explained twice", where=" ".join(again.iloc[0][list(KEYS)]),
+            hint="delete stages/explain and run again",
+        )  # fmt: skip
+    arrays = _arrays(layout, shards, frame, order)
     images = _images(index, seen)
-    scalars = [n for n in records.column_names if n not in HEAVY and n not in SWEEPS]
-    frame = _frame(records.select(scalars))
     frame = frame.merge(
         images[["file_name", "image_id", "predicted_class", "predicted_score", "group"]],
         on="file_name", how="left", validate="many_to_one",
     )  # fmt: skip
-    return Gathered(frame, _arrays(records), images, _objects(index))
+    return Gathered(frame, arrays, images, _objects(index))
 
 
 def _shard_records(layout: Layout, shard: str) -> pa.Table:
-    """Records beside their scores; both tables are in the same order."""
-    explained = read_table(layout.explained(shard))
-    scores = read_table(layout.scores(shard))
-    for key in ("file_name", "target_class"):
-        if explained[key] != scores[key]:
+    """Scalars of records beside their scores; both tables are in the same order."""
+    explained = read_table(layout.explained(shard), _light(layout.explained(shard)))
+    scores = read_table(layout.scores(shard), _light(layout.scores(shard)))
+    for key in KEYS:
+        if key not in scores.column_names or explained[key] != scores[key]:
             raise AuditError(
                 "its records are not those of the explained shard", where=str(layout.scores(shard)),
                 hint="delete it and run again",
@@ -79,6 +152,12 @@ def _shard_records(layout: Layout, shard: str) -> pa.Table:
     for name in scores.column_names:
         explained = explained.append_column(name, scores[name])
     return explained
+
+
+def _light(path: Path) -> list[str]:
+    """Names of the columns that are read as one table."""
+    count_rows(path)  # where a damaged file is told
+    return [name for name in pq.read_schema(path).names if name not in HEAVY]
 
 
 def _images(index: pa.Table, seen: pa.Table) -> pd.DataFrame:
@@ -110,31 +189,127 @@ def _objects(index: pa.Table) -> pd.DataFrame:
     )
 
 
-def _arrays(records: pa.Table) -> dict[str, np.ndarray | list]:
-    """Heatmaps and weights as float32 (n, cells); NaN rows where a record has none."""
-    shapes = list(
-        zip(records["grid_height"].to_pylist(), records["grid_width"].to_pylist(), strict=True)
+# -- arrays: some rows of a shard at a time, into places that are made once
+
+
+def _arrays(
+    layout: Layout, shards: Sequence[str], records: pd.DataFrame, order: np.ndarray
+) -> Arrays:
+    """``order``: for each of the sorted records, its place in the shards laid end to end."""
+    scores = [layout.scores(s) for s in shards]
+    corners, counts = _lists(scores, "boxes")
+    ends = np.cumsum(counts // 4)
+    boxes = np.split(corners.reshape(-1, 4), ends[:-1])
+    maps, places = _maps(layout, shards, records, order)
+    return Arrays(
+        maps=maps,
+        places=places,
+        views=_lists(scores, "view")[0].reshape(-1, 4)[order],
+        boxes=[boxes[i] for i in order],
+        sweeps={name: _sweep(scores, name)[order] for name in SWEEPS if _has(scores[0], name)},
     )
-    cells = max((h * w for h, w in shapes), default=0)
-    maps = np.full((len(shapes), cells), np.nan, np.float32)
-    data, scales = records["heatmap"], records["heatmap_scale"].to_numpy()
-    for row, shape in enumerate(shapes):
-        maps[row] = decode(data[row].as_py(), scales[row], shape).ravel()
-    return {
-        "heatmaps": maps,
-        "weights_inside": _padded(records["weights_inside"], cells),
-        "weights_view": _padded(records["weights_view"], cells),
-        "view": np.array(records["view"].to_pylist(), np.float64).reshape(-1, 4),
-        "boxes": [np.array(b, np.float64).reshape(-1, 4) for b in records["boxes"].to_pylist()],
-        **{name: records[name].to_pylist() for name in SWEEPS if name in records.column_names},
-    }
 
 
-def _padded(column: pa.ChunkedArray, cells: int) -> np.ndarray:
-    out = np.full((len(column), cells), np.nan, np.float32)
-    for row, values in enumerate(column):
-        if values.is_valid:
-            out[row] = values.values.to_numpy(zero_copy_only=False)
+def _maps(
+    layout: Layout, shards: Sequence[str], records: pd.DataFrame, order: np.ndarray
+) -> tuple[dict[tuple[str, str], MapGroup], np.ndarray]:
+    """The groups of maps, and each record's place in its own."""
+    numbers = {key: number for number, key in enumerate(method_layers(records))}
+    group_of = np.array([numbers[k] for k in zip(records["method"], records["layer"], strict=True)])
+    group_of[(records["status"] != "scored").to_numpy()] = -1
+    places = np.full(len(records), -1)
+    groups = []
+    for key, number in numbers.items():
+        mine = group_of == number
+        places[mine] = np.arange(mine.sum())
+        groups.append(_empty(_grid(records, *key), int(mine.sum())))
+    # From here on in the order of the shards.
+    group_of, places_there = _back(group_of, order), _back(places, order)
+    for file, fields in ((layout.explained, EXPLAINED), (layout.scores, SCORED)):
+        start = 0
+        for batch in _batches([file(s) for s in shards], list(fields)):
+            rows = slice(start, start + batch.num_rows)
+            start = rows.stop
+            for number, group in enumerate(groups):
+                mine = group_of[rows] == number
+                if mine.any():
+                    _put(group, places_there[rows][mine], batch.filter(pa.array(mine)), fields)
+    return dict(zip(numbers, groups, strict=True)), places
+
+
+def _put(
+    group: MapGroup, places: np.ndarray, batch: pa.RecordBatch, fields: Mapping[str, str]
+) -> None:
+    """Set the group's maps at these places from the batch's columns."""
+    for column, field in fields.items():
+        into = getattr(group, field)
+        into[places] = _numbers(batch[column]).reshape(-1, *into.shape[1:])
+
+
+def _batches(paths: Sequence[Path], columns: list[str]) -> Iterator[pa.RecordBatch]:
+    """Rows of several files, some at a time: these columns are most of what a run has on disk."""
+    for path in paths:
+        with pq.ParquetFile(path, memory_map=True) as file:
+            yield from file.iter_batches(batch_size=ROWS_PER_GROUP, columns=columns)
+
+
+def _grid(records: pd.DataFrame, method: str, layer: str) -> tuple[int, int]:
+    mine = records[(records["method"] == method) & (records["layer"] == layer)]
+    grids = mine[["grid_height", "grid_width"]].drop_duplicates()
+    if len(grids) > 1:
+        raise AuditError(
+            "its maps have several grids", where=f"{method} at {layer}",
+            hint="delete stages/explain and run again",
+        )  # fmt: skip
+    return int(grids["grid_height"].iloc[0]), int(grids["grid_width"].iloc[0])
+
+
+def _empty(grid: tuple[int, int], count: int) -> MapGroup:
+    shape = (count, grid[0] * grid[1])
+    return MapGroup(
+        grid,
+        np.empty(shape, np.float16),
+        np.empty(count, np.float32),
+        np.empty(shape, np.float32),
+        np.empty(shape, np.float32),
+    )
+
+
+def _numbers(column: pa.Array) -> np.ndarray:
+    """All numbers of a column without nulls: numbers, lists of them, or bytes of float16."""
+    if pa.types.is_binary(column.type):
+        return np.frombuffer(b"".join(column.to_pylist()), "<f2")
+    if pa.types.is_list(column.type):
+        column = column.flatten()
+    return column.to_numpy(zero_copy_only=False)
+
+
+def _lists(paths: Sequence[Path], name: str) -> tuple[np.ndarray, np.ndarray]:
+    """The numbers of a column of lists over all shards, end to end, and how many each list has."""
+    values, counts = [np.empty(0)], [np.empty(0, np.int64)]
+    for batch in _batches(paths, [name]):
+        values.append(_numbers(batch[name]))
+        counts.append(pc.fill_null(pc.list_value_length(batch[name]), 0).to_numpy())
+    return np.concatenate(values), np.concatenate(counts)
+
+
+def _sweep(paths: Sequence[Path], name: str) -> np.ndarray:
+    """float64 (n, thresholds), NaN where there is no list."""
+    values, counts = _lists(paths, name)
+    width = int(counts.max(initial=0))
+    out = np.full((len(counts), width), np.nan)
+    out[counts > 0] = values.reshape(-1, width) if width else np.nan
+    return out
+
+
+def _has(path: Path, name: str) -> bool:
+    return name in pq.read_schema(path).names
+
+
+def _back(values: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """``values`` of sorted records in the order of the shards."""
+    out = np.empty_like(values)
+    out[order] = values
     return out
 
 

@@ -1,4 +1,8 @@
-"""``overlays``: pictures of the worst flagged records and of a random sample of the others."""
+"""``overlays``: pictures of the worst flagged records and of a random sample of the others.
+
+With several methods or layers the sample shows the same images by each of them, side by side in the
+list. Baselines are never drawn: their maps show nothing of the model.
+"""
 
 from __future__ import annotations
 
@@ -15,16 +19,17 @@ from audit.heatmaps import decode as decode_heatmap
 from audit.images import UnreadableImage, decode
 from audit.progress import Progress
 from audit.report.overlay import Caption, draw_overlay
+from audit.stages.eligibility import of_baselines
 from audit.stages.explain import header_of
+from audit.stages.gather import method_layers
 from audit.stages.layout import Layout
-from audit.stages.score import placing_of, reference_boxes
-from audit.stages.summarise import overlay_name
+from audit.stages.score import KEYS, placing_of, reference_boxes
+from audit.stages.summarise import overlay_name, record_key
 from audit.tables.atomic import write_bytes
 from audit.tables.csv import write_csv
 from audit.tables.parquet import iterate_rows, read_table
 
 JPEG_QUALITY = 88
-INDEX_COLUMNS = ("overlay", "kind", "file_name", "target_class", "method", "note")
 
 
 def run_overlays(config: Config, layout: Layout, found: dict[str, Any], progress: Progress) -> None:
@@ -33,13 +38,15 @@ def run_overlays(config: Config, layout: Layout, found: dict[str, Any], progress
     chosen = choose(predictions, read_flagged(layout.root / "flagged.csv"), config)
     _remove_old(layout.overlays)
     progress.start(len(chosen), "overlays drawn")
-    wanted = {(row["file_name"], row["target_class"], row["method"]): row for row in chosen}
+    wanted = {tuple(row[key] for key in KEYS): row for row in chosen}
     for record, image in _records(layout, {row["file_name"] for row in chosen}):
-        row = wanted.get((record["file_name"], record["target_class"], record["method"]))
+        row = wanted.get(tuple(record[key] for key in KEYS))
         if row is not None:
             row["note"] = _draw(config, layout, found, record, image, row)
             progress.step()
-    table = pd.DataFrame(chosen, columns=list(INDEX_COLUMNS))
+    # A single layer is named in every other table.
+    keys = KEYS if len(method_layers(predictions)) > 1 else KEYS[:-1]
+    table = pd.DataFrame(chosen, columns=["overlay", "kind", *keys, "note"])
     write_csv(layout.overlays / "index.csv", table)
     progress.finish()
 
@@ -54,23 +61,32 @@ def choose(
     predictions: pd.DataFrame, flagged: pd.DataFrame, config: Config
 ) -> list[dict[str, Any]]:
     """Rows to draw: the flagged ones that have a path, then a seeded sample of other scored ones."""
-    keys = ["file_name", "target_class", "method"]
+    several = len(method_layers(predictions)) > 1
     pictures = flagged[flagged["overlay"].notna()]
     rows = [
-        {"overlay": r["overlay"], "kind": "flagged", **{k: r[k] for k in keys}}
+        {"overlay": r["overlay"], "kind": "flagged", **{k: r[k] for k in KEYS}}
         for r in pictures.to_dict("records")
     ]
+    sample = _sample(predictions, config.report.overlays_sample, config.audit.seed)
+    for rank, record in enumerate(sample.to_dict("records")):
+        path = overlay_name("sample", rank + 1, *record_key(record, several))
+        rows.append({"overlay": path, "kind": "sample", **{k: record[k] for k in KEYS}})
+    by_key = predictions.set_index(list(KEYS))
+    return [{**by_key.loc[tuple(r[k] for k in KEYS)].to_dict(), **r} for r in rows]
+
+
+def _sample(predictions: pd.DataFrame, count: int, seed: int) -> pd.DataFrame:
+    """Scored records that are not background-focused: of random targets, by every method each."""
     others = predictions[
         (predictions["status"] == "scored")
         & ~predictions["background_focused"].fillna(False).astype(bool)
+        & ~of_baselines(predictions)
     ]
-    count = min(config.report.overlays_sample, len(others))
-    drawn = np.random.default_rng(config.audit.seed).choice(len(others), count, replace=False)
-    for rank, record in enumerate(others.iloc[np.sort(drawn)].to_dict("records")):
-        path = overlay_name("sample", rank + 1, record["file_name"], record["target_class"])
-        rows.append({"overlay": path, "kind": "sample", **{k: record[k] for k in keys}})
-    by_key = predictions.set_index(keys)
-    return [{**by_key.loc[tuple(r[k] for k in keys)].to_dict(), **r} for r in rows]
+    target = others.groupby(list(KEYS[:2]), sort=False).ngroup()
+    n_targets, each = target.nunique(), max(len(method_layers(others)), 1)
+    wanted = min(-(-count // each), n_targets)
+    drawn = np.random.default_rng(seed).choice(n_targets, wanted, replace=False)
+    return others[target.isin(drawn)].head(count)
 
 
 def _records(layout: Layout, names: set[str]):
@@ -128,7 +144,7 @@ def caption(row: dict[str, Any]) -> Caption:
     told = "background-focused: " if focused else ""
     skill = "" if pd.isna(row["energy_skill"]) else f", energy skill {row['energy_skill']:.2f}"
     return Caption(
-        title=f"{row['target_class']}: what the model looks at",
+        title=f"{row['target_class']}: what the model looks at, by {row['method']} at {row['layer']}",
         facts=f"{row['file_name']}   predicted {row['predicted_class']} "
         f"({row['predicted_score']:.2f}), {right}",
         verdict=f"{told}maximum {where}, {100 * row['energy_in_box']:.0f} % of the heatmap in the box "

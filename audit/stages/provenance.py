@@ -27,6 +27,8 @@ TABLES = (
     "predictions.csv", "per_class.csv", "flagged.csv", "thresholds.csv", "excluded.csv",
     "summary.json", "predictions.parquet",
 )  # fmt: skip
+# Written where there are several methods or layers.
+FURTHER_TABLES = ("methods.csv", "methods_agreement.csv")
 
 
 def run_provenance(
@@ -56,7 +58,7 @@ def run_provenance(
                 "images": _images_digest(layout, manifest),
                 "annotations": {p: digest_file(p) for p in _annotation_files(config)},
                 "package_source": package_digest(),
-                "tables": {name: digest_file(layout.root / name) for name in TABLES},
+                "tables": _tables_digest(layout),
             },
             "shards": manifest["shards"],
             "versions": {"python": platform.python_version(), **_versions()},
@@ -72,6 +74,11 @@ def run_provenance(
 
 def _time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def _tables_digest(layout: Layout) -> dict[str, str]:
+    further = [name for name in FURTHER_TABLES if (layout.root / name).exists()]
+    return {name: digest_file(layout.root / name) for name in (*TABLES, *further)}
 
 
 def _annotation_files(config: Config) -> list[str]:

@@ -39,7 +39,8 @@ CHUNK = 128
 # Below this a second process costs more than it saves.
 MIN_PARALLEL = 1000
 
-KEYS = [("file_name", pa.string()), ("target_class", pa.string())]
+# What makes a record one, in the order in which all tables are sorted.
+KEYS = ("file_name", "target_class", "method", "layer")
 SCENE_COLUMNS = [
     ("width", pa.int32()),
     ("height", pa.int32()),
@@ -129,8 +130,9 @@ def placing_of(config: Config, found: dict[str, Any]) -> Placing:
 
 def score_schema(settings: MetricSettings) -> pa.Schema:
     """Columns of a shard's scores."""
+    keys = [(name, pa.string()) for name in KEYS]
     metrics = [(c.name, _arrow_type(c)) for c in columns_of(settings)]
-    return pa.schema([*KEYS, *SCENE_COLUMNS, *metrics, ("background_focused", pa.bool_())])
+    return pa.schema([*keys, *SCENE_COLUMNS, *metrics, ("background_focused", pa.bool_())])
 
 
 def score_chunk(
@@ -161,8 +163,7 @@ def _score(
     scores = score_record(SceneInputs(heatmap, frame, boxes, ignored, peak), settings)
     view = frame.view
     return {
-        "file_name": record["file_name"],
-        "target_class": record["target_class"],
+        **{key: record[key] for key in KEYS},
         "width": image["width"],
         "height": image["height"],
         "view": [view.x0, view.y0, view.x1, view.y1],

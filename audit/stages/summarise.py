@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,9 +15,11 @@ from audit.digest import digest_bytes
 from audit.errors import AuditError
 from audit.progress import Progress
 from audit.stages.classes import ALL, class_table, threshold_table
-from audit.stages.eligibility import mark_eligible
-from audit.stages.gather import Gathered, exclusions, gather
+from audit.stages.compare_methods import run_compare_methods
+from audit.stages.eligibility import is_baseline, level_of, mark_eligible, of_baselines
+from audit.stages.gather import Gathered, configured_order, exclusions, gather
 from audit.stages.layout import Layout
+from audit.stages.score import KEYS
 from audit.tables.atomic import write_json
 from audit.tables.csv import write_csv
 from audit.tables.parquet import SCHEMA_VERSION, write_frame
@@ -31,6 +35,7 @@ PREDICTION_COLUMNS = (
     "largest_box_cells", "duplicate_of", "eligible", "ineligible_reason", "background_focused",
 )  # fmt: skip
 EXCLUDED_COLUMNS = ("kind", "file_name", "where", "reason", "detail", "class_name", "n_boxes")
+VERDICTS = ("flagged", "inconclusive", "insufficient", "pass")
 # Below this an accuracy is said to be suspicious, once the interval is sure of it: the usual cause
 # is a wrong preprocessing or class mapping, and then no heatmap means anything.
 LOW_ACCURACY = 0.5
@@ -50,15 +55,16 @@ def run_summarise(
             "no record to score: no image has a class to explain", where="targets.classes",
             hint="see dataset.classes, and stages/model.json for the classes that are not mapped",
         )  # fmt: skip
-    records = mark_eligible(gathered.records)
-    gathered = Gathered(records, gathered.arrays, gathered.images, gathered.objects)
+    gathered = replace(gathered, records=mark_eligible(gathered.records))
+    order = configured_order(gathered.pairs, config, found)
     classes = list(found["classes"])
     accuracy = accuracy_by_class(gathered, classes, found["facts"]["output"])
     per_class, over_shuffled = class_table(gathered, classes, accuracy, config)
-    records = _with_names(records.assign(skill_over_shuffled=over_shuffled), gathered)
+    records = gathered.records.assign(skill_over_shuffled=over_shuffled)
+    records = _with_names(records, gathered)
     excluded = excluded_table(gathered, exclusions(layout), classes)
     predictions = records.reindex(columns=_ordered(records))
-    flagged = flagged_table(predictions, config.report.overlays_flagged)
+    flagged = flagged_table(predictions, config.report.overlays_flagged, order)
     write_csv(layout.root / "predictions.csv", predictions)
     write_frame(layout.root / "predictions.parquet", predictions)
     write_csv(layout.root / "per_class.csv", per_class)
@@ -66,9 +72,11 @@ def run_summarise(
     thresholds = threshold_table(gathered, classes, config.heatmap.sweep)
     write_csv(layout.root / "thresholds.csv", thresholds)
     write_csv(layout.root / "excluded.csv", excluded)
-    summary = summarise(config, manifest, found, gathered, predictions, per_class, excluded)
+    summary = summarise(config, manifest, found, gathered, predictions, per_class, excluded, order)
     write_json(layout.root / "summary.json", summary)
-    progress.say(f"{len(predictions)} records of {len(classes)} classes")
+    run_compare_methods(config, layout, manifest, found, gathered=gathered)
+    several = f" by {len(order)} methods and layers" if len(order) > 1 else ""
+    progress.say(f"{len(predictions)} records of {len(classes)} classes{several}")
 
 
 def accuracy_by_class(gathered: Gathered, classes: list[str], output: str) -> dict[str, np.ndarray]:
@@ -132,31 +140,49 @@ def excluded_table(
     )
 
 
-def flagged_table(predictions: pd.DataFrame, pictures: int) -> pd.DataFrame:
-    """Background-focused records, worst first, the first of them with the path of their overlay.
+def flagged_table(
+    predictions: pd.DataFrame, pictures: int, order: Sequence[tuple[str, str]]
+) -> pd.DataFrame:
+    """Background-focused records, worst first, some of them with the path of their overlay.
 
     Worst: those that count for a verdict before the others, then by energy skill, then the more
-    confident prediction first.
+    confident prediction first. The pictures are dealt out in turn to each (method, layer) of
+    ``order``, its worst first: skills of a fine grid lie lower, and would take them all.
     """
-    focused = predictions[predictions["background_focused"].fillna(False).astype(bool)]
-    focused = focused.sort_values(
-        ["eligible", "energy_skill", "predicted_score", "file_name", "target_class"],
-        ascending=[False, True, False, True, True],
+    focused = predictions["background_focused"].fillna(False).astype(bool)
+    focused = predictions[focused & ~of_baselines(predictions)].sort_values(
+        ["eligible", "energy_skill", "predicted_score", *KEYS],
+        ascending=[False, True, False, *[True] * len(KEYS)],
         kind="stable",
         ignore_index=True,
     )
-    paths = [
-        overlay_name("flagged", rank + 1, record.file_name, record.target_class)
-        for rank, record in enumerate(focused.head(pictures).itertuples())
-    ]
-    return focused.assign(overlay=paths + [None] * (len(focused) - len(paths)))
+    turn = focused.groupby(["method", "layer"]).cumcount()
+    place = [order.index(pair) for pair in zip(focused["method"], focused["layer"], strict=True)]
+    paths = pd.Series([None] * len(focused), dtype=object)
+    for rank in np.lexsort([place, turn])[:pictures].tolist():
+        key = record_key(focused.loc[rank], several=len(order) > 1)
+        paths[rank] = overlay_name("flagged", rank + 1, *key)
+    return focused.assign(overlay=paths)
 
 
-def overlay_name(kind: str, rank: int, file_name: str, target_class: str) -> str:
-    """Path of an overlay below the results folder; nothing of a hostile name gets into it."""
-    key = digest_bytes(f"{file_name}\0{target_class}".encode(errors="surrogateescape"))[:10]
-    label = "".join(c if c.isascii() and c.isalnum() else "_" for c in target_class)[:40]
-    return f"overlays/{kind}_{rank:04d}_{label}_{key}.jpg"
+def record_key(record: Mapping[str, Any], several: bool) -> list[str]:
+    """What tells a record from the others; method and layer, where there are several of them."""
+    return [record[key] for key in (KEYS if several else KEYS[:2])]
+
+
+def overlay_name(kind: str, rank: int, file_name: str, target_class: str, *by: str) -> str:
+    """Path of an overlay below the results folder; nothing of a hostile name gets into it.
+
+    ``by``: method and layer, where records differ in them.
+    """
+    key = digest_bytes("\0".join((file_name, target_class, *by)).encode(errors="surrogateescape"))
+    # The end of a layer's path says the most.
+    label = "_".join([_plain(target_class)[:40], *(_plain(text)[-30:] for text in by)])
+    return f"overlays/{kind}_{rank:04d}_{label}_{key[:10]}.jpg"
+
+
+def _plain(text: str) -> str:
+    return "".join(c if c.isascii() and c.isalnum() else "_" for c in text)
 
 
 def summarise(
@@ -167,28 +193,67 @@ def summarise(
     predictions: pd.DataFrame,
     per_class: pd.DataFrame,
     excluded: pd.DataFrame,
+    order: Sequence[tuple[str, str]],
 ) -> dict[str, Any]:
-    """``summary.json``: counts that add up, verdicts, and what a reader should be told first."""
+    """``summary.json``: counts that add up, verdicts, and what a reader should be told first.
+
+    What stands at the top is of the first of ``order``; ``methods`` has them all.
+    """
     counts = _counts(manifest, found, gathered, predictions, excluded)
-    classes = per_class[per_class["class"] != ALL]
-    verdicts = {
-        name: sorted(classes.loc[classes["verdict"] == name, "class"].unique())
-        for name in ("flagged", "inconclusive", "insufficient", "pass")
-    }
-    overall = per_class[per_class["class"] == ALL].iloc[0]
+    methods = [_method(pair, predictions, per_class) for pair in order]
+    leading = methods[0]
     return {
         "schema_version": SCHEMA_VERSION,
         "name": config.audit.name,
         "model": {"sha256": found["sha256"], **found["facts"]},
         "counts": counts,
-        "accuracy": _number(overall["accuracy"]),
-        "pointing_accuracy": _number(overall["pointing_accuracy"]),
-        "background_focused_rate": _number(overall["background_focused_rate"]),
-        "verdicts": verdicts,
+        "accuracy": _number(_of(per_class, order[0], ALL)["accuracy"].iloc[0]),
+        "pointing_accuracy": leading["pointing_accuracy"],
+        "background_focused_rate": leading["background_focused_rate"],
+        "verdicts": leading["verdicts"],
+        "methods": methods,
+        "verdicts_differ": verdicts_differ(per_class),
         "classes_not_mapped": found["classes_not_mapped"],
         "classes_without_annotation": found["classes_without_annotation"],
         "warnings": _warnings(per_class, found),
         "notes": manifest["notes"],
+    }
+
+
+def _method(
+    pair: tuple[str, str], predictions: pd.DataFrame, per_class: pd.DataFrame
+) -> dict[str, Any]:
+    """What one method at one layer found; a baseline finds nothing, and has figures alone."""
+    overall = _of(per_class, pair, ALL).iloc[0]
+    classes = _of(per_class, pair)
+    rate = None if is_baseline(pair[0]) else _number(overall["background_focused_rate"])
+    return {
+        "method": pair[0],
+        "layer": pair[1],
+        "level": level_of(pair[0]),
+        "counts": _record_counts(_of(predictions, pair)),
+        "pointing_accuracy": _number(overall["pointing_accuracy"]),
+        "background_focused_rate": rate,
+        "verdicts": {
+            name: sorted(classes.loc[classes["verdict"] == name, "class"].unique())
+            for name in VERDICTS
+        },
+    }
+
+
+def _of(table: pd.DataFrame, pair: tuple[str, str], name: str | None = None) -> pd.DataFrame:
+    """The rows of one method and layer, and of one class."""
+    chosen = (table["method"] == pair[0]) & (table["layer"] == pair[1])
+    return table[chosen if name is None else chosen & (table["class"] == name)]
+
+
+def verdicts_differ(per_class: pd.DataFrame) -> dict[str, list[dict[str, str]]]:
+    """Classes on which methods and layers do not agree, and what each says."""
+    told = per_class[per_class["verdict"].notna()]
+    return {
+        name: rows[["method", "layer", "verdict"]].to_dict("records")
+        for name, rows in told.groupby("class")
+        if rows["verdict"].nunique() > 1
     }
 
 
@@ -212,17 +277,26 @@ def _counts(
         "boxes_in": indexed["boxes_in"],
         "boxes_audited": int(boxes.sum()),
         "boxes_excluded": int(excluded["n_boxes"].sum()),
-        "records": len(predictions),
-        "records_scored": int((predictions["status"] == "scored").sum()),
-        "records_unscored": _tally(predictions.loc[predictions["status"] != "scored", "reason"]),
-        "records_eligible": int(predictions["eligible"].sum()),
-        "records_not_eligible": _tally(predictions["ineligible_reason"].dropna()),
+        "targets": int(gathered.images["n_targets"].sum()),
+        **_record_counts(predictions),
         "excluded": _tally(excluded["kind"] + ": " + excluded["reason"]),
     }
     for kind in ("images", "boxes"):
         if counts[f"{kind}_in"] != counts[f"{kind}_audited"] + counts[f"{kind}_excluded"]:
             raise RuntimeError(f"counts of {kind} do not add up: {json.dumps(counts)}")
+    if counts["records"] != counts["targets"] * len(gathered.pairs):
+        raise RuntimeError(f"a record is missing: {json.dumps(counts)}, {gathered.pairs}")
     return counts
+
+
+def _record_counts(predictions: pd.DataFrame) -> dict[str, Any]:
+    return {
+        "records": len(predictions),
+        "records_scored": int((predictions["status"] == "scored").sum()),
+        "records_unscored": _tally(predictions.loc[predictions["status"] != "scored", "reason"]),
+        "records_eligible": int(predictions["eligible"].sum()),
+        "records_not_eligible": _tally(predictions["ineligible_reason"].dropna()),
+    }
 
 
 def _tally(values: pd.Series) -> dict[str, int]:

@@ -8,7 +8,7 @@ import pytest
 
 from audit.config.model import Config
 from audit.stages.classes import ALL, COLUMNS, class_table, skill, threshold_table
-from audit.stages.gather import Gathered
+from audit.stages.gather import Arrays, Gathered, MapGroup, method_layers
 
 CONFIG = Config.model_validate(
     {
@@ -31,7 +31,7 @@ def record(file_name, target, hit=True, cell=(0, 0), **change):
     return {
         "file_name": file_name, "target_class": target, "method": "gradcam", "layer": "out",
         "reference": "class", "status": "scored", "correct": True,
-        "pointing_hit": hit, "pointing_hit_15px": hit, "pointing_chance": 0.25,
+        "pointing_note": "", "pointing_hit": hit, "pointing_hit_15px": hit, "pointing_chance": 0.25,
         "pointing_chance_cells": 0.25, "pointing_center": False, "mask_iou": 0.2, "box_iou": 0.4,
         "localisation_correct": False, "energy_in_box": float(inside), "energy_ceiling": 1.0,
         "energy_skill": 1.0 if inside else -1 / 3, "area_fraction": 0.25, "eligible": True,
@@ -53,21 +53,40 @@ UNSCORED = {
 
 def gathered(*rows):
     rows = [dict(r) for r in rows]
-    arrays = {
-        "heatmaps": np.stack([r.pop("heatmap") for r in rows]),
-        "weights_inside": np.stack([r.pop("weights") for r in rows]),
-        "weights_view": np.full((len(rows), SIDE * SIDE), 100, np.float32),
-        "view": np.tile([0.0, 0, 40, 40], (len(rows), 1)),
-        "boxes": [np.array([[0.0, 0, 20, 20]])] * len(rows),
-        "mask_iou_sweep": [r.pop("sweep") for r in rows],
-        "box_iou_sweep": [r.pop("box_sweep") for r in rows],
-    }
+    apart = {k: [r.pop(k) for r in rows] for k in ("heatmap", "weights", "sweep", "box_sweep")}
     frame = pd.DataFrame(rows)
     truth = ("correct", "pointing_hit", "pointing_hit_15px", "pointing_center")
     truth += ("background_focused", "localisation_correct")
     frame = frame.astype(dict.fromkeys(truth, "boolean"))
     frame["group"] = pd.factorize(frame["file_name"])[0]
-    return Gathered(frame, arrays, pd.DataFrame(), pd.DataFrame())
+    return Gathered(frame, arrays(frame, apart), pd.DataFrame(), pd.DataFrame())
+
+
+def arrays(frame, apart):
+    """What gather makes of maps, weights and sweeps; unscored records have no map."""
+    maps, places = {}, np.full(len(frame), -1)
+    for method, layer in method_layers(frame):
+        mine = (frame["method"] == method) & (frame["layer"] == layer)
+        rows = np.flatnonzero(mine & (frame["status"] == "scored"))
+        places[rows] = np.arange(len(rows))
+        heatmaps, weights = (
+            np.array([apart[k][i] for i in rows], np.float32).reshape(len(rows), SIDE * SIDE)
+            for k in ("heatmap", "weights")
+        )
+        maps[method, layer] = MapGroup(
+            (SIDE, SIDE),
+            heatmaps.astype(np.float16),
+            np.ones(len(rows), np.float32),
+            weights,
+            np.full_like(weights, 100),
+        )
+    sweeps = {
+        f"{name}_sweep": np.array([(np.nan, np.nan) if v is None else v for v in apart[key]])
+        for name, key in (("mask_iou", "sweep"), ("box_iou", "box_sweep"))
+    }
+    views = np.tile([0.0, 0, 40, 40], (len(frame), 1))
+    boxes = [np.array([[0.0, 0, 20, 20]])] * len(frame)
+    return Arrays(maps, places, views, boxes, sweeps)
 
 
 def table(*rows, classes=("cat", "dog"), accuracy=None, config=CONFIG):
@@ -196,6 +215,61 @@ def test_methods_have_rows_of_their_own():
     assert dict(rates) == {"gradcam": 1, "other": 0}
 
 
+def test_layers_have_rows_and_corrections_of_their_own():
+    """Two classes at each of two layers: q is twice p, not four times."""
+    rows = [record(f"d{k}", "dog", False, (3, k % 4)) for k in range(10)]
+    rows += [record(f"c{k}", "cat") for k in range(10)]
+    both = [{**r, "layer": layer} for layer in ("deep", "out") for r in rows]
+    found, _ = class_table(gathered(*both), ["cat", "dog"], {}, CONFIG)
+    assert list(zip(found["class"], found["layer"], strict=True)) == [
+        (name, layer) for layer in ("deep", "out") for name in ("cat", "dog", ALL)
+    ]
+    dogs = found[found["class"] == "dog"]
+    assert dogs["q_value"].tolist() == pytest.approx([2 * 0.3**10] * 2)
+    assert (dogs["verdict"] == "flagged").all()
+
+
+def test_a_baseline_has_figures_and_no_verdict():
+    """Ten misses: another method's class would be flagged for them."""
+    rows = [record(f"d{k}", "dog", False, (3, 3), method="center") for k in range(10)]
+    found, over = class_table(gathered(*rows), ["dog"], {}, CONFIG)
+    assert list(found["reason"]) == ["a baseline: it explains nothing"] * 2
+    unknown = ["verdict", "confirmation", "p_value", "q_value", "permutation_p"]
+    unknown += ["pointing_shuffled", "background_focused_shuffled", "skill_over_shuffled"]
+    assert found[unknown].isna().all(axis=None) and np.isnan(over).all()
+    dog = found.iloc[0]
+    assert (dog["pointing_accuracy"], dog["background_focused_rate"], dog["n_eligible"]) == (
+        0, 1, 10,
+    )  # fmt: skip
+
+
+EVEN = {
+    "method": "uniform", "pointing_note": "even", "pointing_chance_15px": 0.6, "energy_skill": 0.0,
+    **dict.fromkeys(("pointing_hit", "pointing_hit_15px", "background_focused")),
+    "point_u": np.nan, "point_v": np.nan, "eligible": False,
+}  # fmt: skip
+
+
+def test_an_even_map_hits_as_often_as_chance():
+    """Expected hits .2, .3 and .7: their mean is .4, with an interval of means, and skill 0."""
+    chances = {"a": 0.2, "b": 0.3, "c": 0.7}
+    rows = [record(f, "cat", **(EVEN | {"pointing_chance": p})) for f, p in chances.items()]
+    found, _ = class_table(gathered(*rows), ["cat"], {}, CONFIG)
+    for _, row in found.iterrows():
+        assert row["pointing_accuracy"] == pytest.approx(0.4, abs=1e-12)
+        assert row["pointing_accuracy"] == row["pointing_chance"] and row["pointing_skill"] == 0
+        assert 0.2 <= row["pointing_accuracy_low"] < 0.4 < row["pointing_accuracy_high"] <= 0.7
+        assert row["pointing_accuracy_15px"] == pytest.approx(0.6)
+        assert math.isnan(row["background_focused_rate"])
+
+
+def test_an_even_map_without_a_box_expects_nothing():
+    rows = [record("a", "cat", **(EVEN | {"pointing_chance": 0.2}))]
+    rows.append(record("b", "cat", **(UNSCORED | {"method": "uniform", "pointing_note": None})))
+    found, _ = class_table(gathered(*rows), ["cat"], {}, CONFIG)
+    assert found["pointing_accuracy"].tolist() == [0.2, 0.2]
+
+
 def test_thresholds_by_hand():
     rows = [
         record("a", "cat", sweep=(0.2, 0.4), box_sweep=(0.29, 0.5)),
@@ -212,3 +286,12 @@ def test_thresholds_by_hand():
     dog = found[found["class"] == "dog"]
     assert list(dog["n_scored"]) == [0, 0] and dog["mean_mask_iou"].isna().all()
     assert len(found[found["class"] == ALL]) == 2
+
+
+def test_each_layer_has_thresholds_of_its_own():
+    rows = [record("a", "cat", layer="deep", sweep=(0.1, 0.2)), record("a", "cat")]
+    found = threshold_table(gathered(*rows), ["cat"], (0.1, 0.2)).set_index(["layer", "threshold"])
+    cat = found[found["class"] == "cat"]["mean_mask_iou"]
+    assert dict(cat) == {
+        ("deep", 0.1): 0.1, ("deep", 0.2): 0.2, ("out", 0.1): 0.2, ("out", 0.2): 0.3,
+    }  # fmt: skip

@@ -3,12 +3,12 @@
 import pandas as pd
 import pytest
 
-from audit.stages.eligibility import REASONS, mark_eligible
+from audit.stages.eligibility import REASONS, is_baseline, mark_eligible, of_baselines
 
 GOOD = {
     "reference": "class", "status": "scored", "correct": True, "n_classes": 1,
     "largest_box_cells": 4.0, "energy_skill": 0.3, "pointing_hit": True,
-    "target_class": "cat", "method": "gradcam", "layer": "out",
+    "pointing_note": "", "target_class": "cat", "method": "gradcam", "layer": "out",
 }  # fmt: skip
 
 
@@ -32,7 +32,8 @@ CASES = {
     "several_classes": {"n_classes": 2},
     "box_under_a_cell": {"largest_box_cells": 0.99},
     "box_too_large_to_tell": {"energy_skill": None},
-    "maximum_in_ignored_region": {"pointing_hit": None},
+    "no_maximum": {"pointing_hit": None, "pointing_note": "even"},
+    "maximum_in_ignored_region": {"pointing_hit": None, "pointing_note": "in_ignored"},
 }
 
 
@@ -62,7 +63,16 @@ def test_of_near_duplicates_the_first_that_could_count_does():
     assert told({"group": 3, "correct": False}, {"group": 3}) == ["wrong_prediction", None]
 
 
-def test_one_picture_counts_once_in_each_class_and_method():
+def test_baselines_are_the_methods_that_say_so():
+    names = ["center", "gradcam", "no such method", "random", "saliency", "uniform"]
+    baselines = ["center", "random", "uniform"]
+    assert [n for n in names if is_baseline(n)] == baselines
+    table = pd.DataFrame({"method": names * 2})
+    assert list(of_baselines(table)) == [n in baselines for n in names] * 2
+
+
+def test_one_picture_counts_once_in_each_class_method_and_layer():
+    assert told({"group": 1}, {"group": 1, "layer": "deep"}) == [None, None]
     assert told({"group": 1}, {"group": 1, "target_class": "dog"}) == [None, None]
     assert told({"group": 1}, {"group": 1, "method": "other"}) == [None, None]
 

@@ -103,10 +103,14 @@ def test_excluded_boxes_and_images_add_up():
     ]
 
 
+ORDER = [("gradcam", "out")]
+
+
 def predictions(*changes):
     base = {
-        "method": "gradcam", "eligible": True, "energy_skill": 0.0, "predicted_score": 0.5,
-        "background_focused": True, "target_class": "cat", "status": "scored",
+        "method": "gradcam", "layer": "out", "eligible": True, "energy_skill": 0.0,
+        "predicted_score": 0.5, "background_focused": True, "target_class": "cat",
+        "status": "scored",
     }  # fmt: skip
     rows = [{**base, "file_name": f"{k}.jpg", **change} for k, change in enumerate(changes)]
     return pd.DataFrame(rows).astype({"background_focused": "boolean"})
@@ -122,14 +126,15 @@ def test_flagged_records_come_worst_first():
             {"file_name": "fine", "background_focused": False},
             {"file_name": "unknown", "background_focused": None},
         ),
-        pictures=2,
+        2,
+        ORDER,
     )
     assert list(found["file_name"]) == ["low skill", "sure", "unsure", "not eligible"]
     assert list(found["overlay"].notna()) == [True, True, False, False]
 
 
 def test_nothing_flagged_is_an_empty_table_with_its_columns():
-    found = flagged_table(predictions({"background_focused": False}), pictures=2)
+    found = flagged_table(predictions({"background_focused": False}), 2, ORDER)
     assert len(found) == 0 and "overlay" in found
 
 
@@ -151,7 +156,7 @@ def test_names_of_pictures_do_not_clash():
 def test_pictures_are_found_again_whatever_their_class_is_called(tmp_path, name):
     """flagged.csv is read back for the pictures: text has to stay the text that it is."""
     table = predictions({"target_class": name}, {"background_focused": False, "target_class": name})
-    flagged = flagged_table(table, pictures=1)
+    flagged = flagged_table(table, 1, ORDER)
     write_csv(tmp_path / "flagged.csv", flagged)
     config = Config.model_validate(
         {
@@ -176,8 +181,8 @@ def test_no_overlay_is_drawn_twice():
             "report": {"overlays_flagged": 2, "overlays_sample": 5},
         }
     )
-    chosen = choose(table, flagged_table(table, 2), config)
+    chosen = choose(table, flagged_table(table, 2, ORDER), config)
     assert [r["kind"] for r in chosen] == ["flagged"] * 2 + ["sample"] * 5
     assert len({r["file_name"] for r in chosen}) == len({r["overlay"] for r in chosen}) == 7
-    assert chosen == choose(table, flagged_table(table, 2), config)
+    assert chosen == choose(table, flagged_table(table, 2, ORDER), config)
     assert np.all([not r["background_focused"] for r in chosen[2:]])
