@@ -11,6 +11,7 @@ calls are element by element or integer, so that thread counts do not change a r
 
 from audit.heatmaps.codec import decode, encode
 from audit.heatmaps.components import component_boxes, largest_component
+from audit.heatmaps.fixations import fixation_heatmap, without_outliers
 from audit.heatmaps.peak import FLAT_MAP, NEGATIVE_MAP, NON_FINITE_MAP, PEAK, Peak, maximum
 from audit.heatmaps.superlevel import SuperlevelSets, even_steps, level_image
 from audit.heatmaps.thresholds import THRESHOLD_KINDS, Threshold, otsu_fraction
@@ -32,9 +33,11 @@ __all__ = [
     "decode",
     "encode",
     "even_steps",
+    "fixation_heatmap",
     "largest_component",
     "level_image",
     "maximum",
     "otsu_fraction",
     "upsample",
+    "without_outliers",
 ]

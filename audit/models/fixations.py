@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-import cv2
 import numpy as np
 
 from audit.models.fixation_graph import GraphReader
@@ -25,13 +24,6 @@ from audit.models.fixation_ops import READERS
 from audit.models.fixation_steps import COLUMN, COUNT, ROW, met, start
 from audit.models.runtime import tensorflow
 from audit.models.trace import Trace
-
-# An outlier has at most this share of all points, itself among them, nearer than the diagonal of
-# the image divided by this.
-SHARE = 0.05
-NEAR = 10
-# The heatmap's blur: standard deviation in pixels on an image of that many.
-SIGMA, SIGMA_SIDE = 20.0, 224
 
 
 class FixationWalk:
@@ -101,9 +93,9 @@ class FixationWalk:
         Returns
         -------
         int64 (N, 2): row and column on the source, in order; a pixel where several fixations met is
-        there as many times. Each unit of the last vector that adds to the score is followed to the
-        image by itself, so N is the number of these: 0 where nothing adds, and 1 where the head is
-        one dense layer on a flattened map, or a convolution and a mean.
+        there as many times. Units that add to the score, in the vector next to the last map, are
+        followed to the image one by one, so N is their number: 0 where nothing adds, and 1 where
+        the head is one dense layer on a flattened map, or a convolution and a mean.
         """
         values = {
             tensor.name: _as_map(value[row])
@@ -123,39 +115,3 @@ class FixationWalk:
 
 def _as_map(value: np.ndarray) -> np.ndarray:
     return value if value.ndim == 3 else value.reshape(1, 1, -1)
-
-
-def fixation_heatmap(points: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Points without outliers, counted at pixels and blurred.
-
-    Parameters
-    ----------
-    points: int (N, 2), row and column on the model's input.
-    height, width: of the model's input, pixels.
-
-    Returns
-    -------
-    float32 (height, width), maximum 1; all 0 where no point is left.
-    """
-    kept = without_outliers(points, height, width)
-    counts = np.zeros((height, width), np.float32)
-    np.add.at(counts, (kept[:, 0], kept[:, 1]), 1)
-    sigma = SIGMA * min(height, width) / SIGMA_SIDE
-    # Mirrored at the border, as in the authors' code: no density is lost over the edge.
-    blurred = cv2.GaussianBlur(counts, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101)
-    highest = blurred.max()
-    return blurred / highest if highest > 0 else blurred
-
-
-def without_outliers(points: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Those of int (N, 2) points that more than 5 % of all lie near to, within .1 of the diagonal.
-
-    A point lies near to itself, as in the authors' code, so that a few points are all kept.
-    """
-    places, which, counts = np.unique(points, axis=0, return_inverse=True, return_counts=True)
-    around = np.empty(len(places), np.int64)
-    for k in range(0, len(places), 512):
-        apart = places[k : k + 512, None] - places[None]
-        near = (apart**2).sum(axis=2) * NEAR**2 < height**2 + width**2
-        around[k : k + 512] = near @ counts
-    return points[(around > SHARE * len(points))[which]]

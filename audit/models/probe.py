@@ -11,6 +11,7 @@ import numpy as np
 
 from audit.config.model import Config
 from audit.errors import AuditError
+from audit.models.fixations import FixationWalk
 from audit.models.graph import needs
 from audit.models.head import head_weights
 from audit.models.layers import Layer, LayerFacts, find_layers, spatial_layers
@@ -163,6 +164,21 @@ class ModelProbe:
             lambda: head_weights(self._trace, self._outputs.tensor, self._layers[layer].tensor),
         )
         return self._outputs.named_weights(found)
+
+    def fixations(
+        self, forward: Forward, rows: Sequence[int], outputs: Sequence[Sequence[int]]
+    ) -> list[np.ndarray]:
+        """Points (row, column) on the image, int64 (k, 2), a target; see :class:`FixationWalk`."""
+        trace, scores = self._trace, self._outputs.tensor
+        walk = self._once(
+            "fixations", lambda: FixationWalk(trace, scores, trace.floats, self.batch)
+        )
+        values = walk.activations(forward.pixels, *forward.others)
+        if self._outputs.kind != "binary":
+            return [walk.points(values, row, own) for row, own in zip(rows, outputs, strict=True)]
+        # One unit: the first of its two classes is its opposite.
+        signs = [1 if 1 in own else -1 for own in outputs]
+        return [walk.points(values, row, [0], s) for row, s in zip(rows, signs, strict=True)]
 
     def replaced_rules(self, rule: str) -> tuple[list[str], list[str]]:
         """Operations whose gradient ``rule`` replaces, and kinds that it leaves alone, counted."""

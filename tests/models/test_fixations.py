@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 
 from audit.errors import AuditError
+from audit.heatmaps.fixations import fixation_heatmap, without_outliers
 from audit.models import fixation_steps
-from audit.models.fixations import FixationWalk, fixation_heatmap, without_outliers
+from audit.models.fixations import FixationWalk
 from audit.models.graph import final_activation
+from audit.models.saved_model import load_saved_model
 from audit.models.trace import trace_model
 
 from . import fixation_networks, slow_fixations
@@ -216,6 +218,18 @@ def test_a_source_that_is_not_all_of_the_image_is_refused():
     trace = trace_model(model, BATCH, SIZE, beside)
     with pytest.raises(AuditError, match="by a way around the model's input"):
         FixationWalk(trace, trace.output, sources[0], BATCH)
+
+
+@pytest.mark.parametrize("name", ["groups", "layer_norm"])
+def test_a_saved_model_has_the_same_fixations(name, tmp_path):
+    model, size = fixation_networks.NETWORKS[name]()[0], fixation_networks.SIZE
+    model.export(tmp_path / "served", verbose=False)
+    served = load_saved_model(tmp_path / "served", None, trusted=False)
+    pixels, found = images(BATCH, size), []
+    for each in (model, served):
+        walk = walk_of(each, size)
+        found.append(as_list(walk.points(walk.activations(pixels), 0, [1])))
+    assert found[0] == found[1] != []
 
 
 def test_another_input_is_not_followed():
