@@ -17,10 +17,9 @@ from typing import Any
 
 from audit.errors import AuditError
 from audit.models.budget import weights_allowed, weights_within
-from audit.models.operations import ALLOWED
+from audit.models.operations import ALLOWED, TRUST_HINT
 from audit.models.runtime import tensorflow
 
-TRUST_HINT = "set model.trust_code: true only if you trust where it came from"
 EXTRA = "pip install 'focus-audit[keras2]'"
 
 # Rooms of tf_keras whose classes are data only: a config names them and gives them numbers.

@@ -10,8 +10,9 @@ from audit.config.model import ModelSection
 from audit.errors import AuditError, nearest
 from audit.models.budget import weights_within
 from audit.models.keras2 import is_keras2, load_keras2
+from audit.models.operations import TRUST_HINT
 from audit.models.runtime import tensorflow
-from audit.models.saved_model import FILE, TRUST_HINT, is_saved_model, load_saved_model
+from audit.models.saved_model import FILE, is_saved_model, load_saved_model
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 SUFFIXES = (".keras", ".h5", ".hdf5")

@@ -9,6 +9,8 @@ the readers of text files into lookup tables, all data sets and all summaries.
 
 from __future__ import annotations
 
+TRUST_HINT = "set model.trust_code: true only if you trust where it came from"
+
 _MATHS = """
     Abs Acos Acosh Add AddN AddV2 All Angle Any ApproximateEqual ArgMax ArgMin Asin Asinh Atan Atan2
     Atanh BatchMatMul BatchMatMulV2 BatchMatMulV3 BesselI0e BesselI1e Betainc BitwiseAnd BitwiseOr

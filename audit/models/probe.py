@@ -335,14 +335,14 @@ def _traced(model: Any, config: Config) -> tuple[Trace, tuple[int, int, int]]:
 
 
 def _uses(tensor: Any, layer: Any) -> bool:
-    """True when computing ``tensor`` needs the value of ``layer``, not just its shape."""
+    """True when computing ``tensor`` needs ``layer``."""
     seen: set[str] = set()
     waiting = [tensor]
     while waiting:
         current = waiting.pop()
         if current.name == layer.name:
             return True
-        if current.name in seen or current.op.type in {"Shape", "ShapeN", "Size", "Rank"}:
+        if current.name in seen:
             continue
         seen.add(current.name)
         waiting.extend(current.op.inputs)

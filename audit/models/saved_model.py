@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from audit.errors import AuditError, nearest
-from audit.models.operations import ALLOWED, READS_CHECKPOINT, WRITES_CHECKPOINT
+from audit.models.operations import ALLOWED, READS_CHECKPOINT, TRUST_HINT, WRITES_CHECKPOINT
 from audit.models.runtime import tensorflow
 from audit.models.scopes import layer_tensors
 
@@ -21,7 +21,6 @@ FILE = "saved_model.pb"
 CHUNKED = "saved_model.cpb"
 DEFAULT_SIGNATURE = "serving_default"
 MAX_BYTES = 2**31 - 1  # what a protocol buffer can hold
-TRUST_HINT = "set model.trust_code: true only if you trust where it came from"
 SCOPE = "served"
 
 
@@ -81,7 +80,8 @@ def _without_placeholders(graph_def: Any, mapped: Iterable[str]) -> Any:
     """What is fed goes, and so do attributes that mean something only in the file's own graph."""
     fed = {name.split(":")[0] for name in mapped}
     kept = [node for node in graph_def.node if node.name not in fed]
-    for node in kept:
+    inner = [n for f in graph_def.library.function for n in f.node_def]  # of loops and branches
+    for node in kept + inner:
         node.attr.pop("_class", None)
         # The gradient of silu is a Python function of the process that saved the model. Without it
         # the activation's own operations are differentiated, which is the same derivative.

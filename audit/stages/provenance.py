@@ -52,6 +52,7 @@ def run_provenance(
                 "threads": thread_count(config),
                 "box_rule": "xyxy, half-open, original pixels; a pixel is inside when its centre is",
                 "notes": manifest["notes"],
+                "method_notes": found["notes"],
             },
             "hashes": {
                 "model": {str(model): found["sha256"]},

@@ -210,6 +210,7 @@ def test_inputs_and_outputs_keep_their_names(tmp_path):
 
 def test_loops_and_branches_are_differentiated(tmp_path):
     def looped(x):
+        x = tf.cond(tf.reduce_sum(x) > 0, lambda: tf.nn.silu(x), lambda: x)
         _, x = tf.while_loop(lambda i, _: i < 3, lambda i, t: (i + 1, t * 1.5), (0, x))
         return tf.cond(tf.reduce_sum(x) > 0, lambda: x * 2, lambda: -x)
 

@@ -144,7 +144,8 @@ def test_provenance_names_what_was_used(audited, colour_model):
     assert found["hashes"]["model"] == {str(colour_model): digest}
     for name, told in found["hashes"]["tables"].items():
         assert told == hashlib.sha256((root / name).read_bytes()).hexdigest(), name
-    assert found["choices"]["layer"] == "colour" and found["choices"]["output"] == "softmax"
+    (layer,) = found["choices"]["layers"]
+    assert layer["path"] == "colour" and found["choices"]["output"] == "softmax"
     assert found["started"] <= found["finished"]
     assert found["config"]["heatmap"]["threshold"] == 0.15
 
