@@ -203,7 +203,7 @@ def _read_by_last_attention(scores: Any, trace: Trace, last: Any) -> Any | None:
     before = _ancestors([scores], reached)
     softmaxes = [op for op in before if op.type == "Softmax" and op.outputs[0].shape.rank > 2]
     for softmax in sorted(softmaxes, key=_age):
-        product = _product_before(softmax)
+        product = _product_before(softmax, reached)
         if product is None:
             continue
         queries, keys = (_ancestors([t], reached) for t in product.inputs[:2])
@@ -216,15 +216,14 @@ def _read_by_last_attention(scores: Any, trace: Trace, last: Any) -> Any | None:
     return None
 
 
-def _product_before(softmax: Any) -> Any | None:
+def _product_before(softmax: Any, reached: set[Any]) -> Any | None:
     """The product of queries and keys that a softmax weighs; scaling and masks lie in between."""
-    op = softmax.inputs[0].op
+    op = softmax
     for _ in range(12):
-        if op.type in ATTENTION:
+        # What does not depend on the image is a scale or a mask, on either side.
+        op = next((i.op for i in op.inputs if i.op in reached), None)
+        if op is None or op.type in ATTENTION:
             return op
-        if not op.inputs:
-            return None
-        op = op.inputs[0].op
     return None
 
 

@@ -56,7 +56,7 @@ class FusedAttention(L.Layer):
         count = x.shape[1]
         qkv = ops.reshape(self.qkv(x), (-1, count, 3, 2, WIDTH // 2))
         q, k, v = ops.unstack(ops.transpose(qkv, (2, 0, 3, 1, 4)), axis=0)
-        weights = ops.softmax(ops.matmul(q, ops.transpose(k, (0, 1, 3, 2))) * 0.5)
+        weights = ops.softmax(0.5 * ops.matmul(q, ops.transpose(k, (0, 1, 3, 2))))
         mixed = ops.transpose(ops.matmul(weights, v), (0, 2, 1, 3))
         return self.out(ops.reshape(mixed, (-1, count, WIDTH)))
 

@@ -254,7 +254,7 @@ def test_files_of_keras_2_are_audited(audit, name):
     model = json.loads((root / "summary.json").read_text())["model"]
     assert (model["input_height"], model["input_width"], model["channels"]) == size
     assert model["n_outputs"] == n_outputs and model["output"] == "softmax"
-    assert model["score"] == "logit" and min(model["layer_shape"][:2]) > 1
+    assert model["score"] == "logit" and min(model["layers"][0]["shape"][:2]) > 1
     told = counts(root)
     assert told["images_audited"] == 60 and told["records_scored"] > 60
     # Neither was trained on fruit; the audit has to say that first.
