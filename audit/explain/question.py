@@ -102,6 +102,7 @@ class Question:
         self.keys = keys
         self.seed = seed
         self._grid = grid
+        self._traces: dict[int | None, LayerTrace] = {}
         self.tick: Callable[[float], None] = lambda passes: None
         """Told after each step of slow work how much it was, in forward passes of one image."""
 
@@ -184,8 +185,8 @@ class Question:
         return np.array(small, np.float32).reshape(len(maps), height, width)
 
     def trace(self, layer: int | None) -> LayerTrace:
-        """What methods are given: this question, at one of the chosen layers."""
-        return LayerTrace(self, layer)
+        """What methods are given: this question, at one of the chosen layers; the same for all."""
+        return self._traces.setdefault(layer, LayerTrace(self, layer))
 
 
 class LayerTrace:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from audit.activations import sigmoid, softmax
+
 
 @dataclass(frozen=True)
 class ClassScore:
@@ -64,18 +66,6 @@ class ClassScore:
         p = softmax(scores)
         total = p[:, self.outputs].sum(axis=1)
         return total, p * (inside - total[:, None])
-
-
-def softmax(scores: np.ndarray) -> np.ndarray:
-    """Softmax over the last axis, in the type of ``scores``."""
-    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
-
-
-def sigmoid(scores: np.ndarray) -> np.ndarray:
-    """1 / (1 + exp(-x)) without overflow."""
-    small = np.exp(-np.abs(scores))
-    return np.where(scores >= 0, 1 / (1 + small), small / (1 + small))
 
 
 def _logarithm(values: np.ndarray, seeds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -164,7 +164,7 @@ def downstream(tensor: Any) -> set[Any]:
     return reached
 
 
-def needs(targets: Iterable[Any], source: Any, without: Any) -> bool:
+def needs(targets: Iterable[Any], source: Any, without: Any = None) -> bool:
     """True when ``targets`` depend on ``source`` by a way that does not lead through ``without``."""
     seen: set[str] = set()
     waiting = list(targets)
@@ -172,7 +172,7 @@ def needs(targets: Iterable[Any], source: Any, without: Any) -> bool:
         tensor = waiting.pop()
         if tensor.name == source.name:
             return True
-        if tensor.name in seen or tensor.name == without.name:
+        if tensor.name in seen or (without is not None and tensor.name == without.name):
             continue
         seen.add(tensor.name)
         waiting.extend(tensor.op.inputs)

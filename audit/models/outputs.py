@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from audit.activations import sigmoid, softmax
 from audit.errors import AuditError
 from audit.models.graph import ends_linearly, final_activation
 from audit.models.trace import Trace
@@ -128,9 +129,4 @@ def _like_probabilities(output: np.ndarray, kind: str) -> bool:
 
 def _activated(scores: np.ndarray, kind: str) -> np.ndarray:
     """Probabilities of scores (B, n) that no activation of the model follows."""
-    if kind in ("sigmoid", "binary"):
-        # exp(-|x|) never overflows.
-        small = np.exp(-np.abs(scores))
-        return np.where(scores >= 0, 1 / (1 + small), small / (1 + small))
-    shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return shifted / shifted.sum(axis=1, keepdims=True)
+    return sigmoid(scores) if kind in ("sigmoid", "binary") else softmax(scores)

@@ -211,7 +211,7 @@ class ModelProbe:
             if mean:
                 gradient = tf.reduce_mean(gradient, axis=[1, 2])
         inputs = [trace.pixels, *trace.extras.values()]
-        uses_layer = _uses(gradient, layer.tensor)
+        uses_layer = needs([gradient], layer.tensor)
         uses_inputs = any(needs([gradient], i, without=layer.tensor) for i in inputs)
         feeds = [seeds] + [layer.tensor] * uses_layer + (inputs if uses_inputs else [])
         return Backward(trace.callable(feeds, [gradient]), uses_layer, uses_inputs)
@@ -332,21 +332,6 @@ def _traced(model: Any, config: Config) -> tuple[Trace, tuple[int, int, int]]:
         output_name=section.output_name,
     )
     return trace, size
-
-
-def _uses(tensor: Any, layer: Any) -> bool:
-    """True when computing ``tensor`` needs ``layer``."""
-    seen: set[str] = set()
-    waiting = [tensor]
-    while waiting:
-        current = waiting.pop()
-        if current.name == layer.name:
-            return True
-        if current.name in seen:
-            continue
-        seen.add(current.name)
-        waiting.extend(current.op.inputs)
-    return False
 
 
 def _array(tensor: Any) -> np.ndarray:

@@ -24,8 +24,9 @@ from audit.digest import digest_json
 from audit.errors import AuditError
 from audit.explain import NO_LAYER, ClassScore, Method, Question, Wanted
 from audit.geometry import Placement, placement
-from audit.heatmaps import encode, maximum
+from audit.heatmaps import FLAT_MAP, encode, maximum
 from audit.images import ImageHeader, UnreadableImage, decode, fit
+from audit.metrics.scene import EVEN
 from audit.models.probe import Forward, ModelProbe
 from audit.progress import Progress
 from audit.stages.inspect import methods_of, needs_layer
@@ -74,8 +75,6 @@ IMAGE_SCHEMA = pa.schema(
 INDEX_COLUMNS = [
     "file_name", "path", "format", "mode", "stored_width", "stored_height", "orientation", "objects",
 ]  # fmt: skip
-# A map that is constant by definition, which is scored by what it is expected to reach.
-EVEN, FLAT = "even", "flat_map"
 FINGERPRINT_SIZE = 16
 # Grey levels by which a neighbour has to be brighter.
 FINGERPRINT_STEP = 3
@@ -285,7 +284,7 @@ def _map_columns(run: Run, heatmap: np.ndarray) -> dict[str, Any]:
         "point_u": peak.u,
         "point_v": peak.v,
         "tied": peak.tied,
-        "map_kind": EVEN if run.method.level == "baseline" and peak.kind == FLAT else peak.kind,
+        "map_kind": EVEN if run.method.level == "baseline" and peak.kind == FLAT_MAP else peak.kind,
     }
 
 
