@@ -8,7 +8,7 @@ from typing import Any
 
 from audit.config.model import ExplainSection, TokensSection
 from audit.errors import AuditError, nearest
-from audit.models.graph import NCHW, default_layer, is_spatial, places
+from audit.models.graph import NCHW, TO_NHWC, default_layer, is_spatial, places
 from audit.models.tokens import token_grid, token_layer
 from audit.models.trace import Trace
 
@@ -39,7 +39,7 @@ class Layer:
         """Values of the tensor as (B, h, w, C); ``package`` is NumPy or TensorFlow."""
         if self.skip is not None:
             return package.reshape(values[:, self.skip :], (-1, *self.facts.shape))
-        return package.transpose(values, (0, 2, 3, 1)) if self.channels_first else values
+        return package.transpose(values, TO_NHWC) if self.channels_first else values
 
 
 def find_layers(
@@ -58,9 +58,9 @@ def _find(trace: Trace, scores: Any, batch: int, name: str, section: ExplainSect
     if section.tokens is not None:
         return _of_tokens(trace, scores, batch, name, section.tokens)
     if name != "auto":
-        return _spatial(trace, _named(trace, batch, name), "named in the config")
+        return spatial_layer(trace, _named(trace, batch, name), "named in the config")
     tensor, reason = default_layer(scores, trace.pixels, batch)
-    return _spatial(trace, tensor, reason)
+    return spatial_layer(trace, tensor, reason)
 
 
 def _of_tokens(trace: Trace, scores: Any, batch: int, name: str, tokens: TokensSection) -> Layer:
@@ -76,7 +76,8 @@ def _of_tokens(trace: Trace, scores: Any, batch: int, name: str, tokens: TokensS
     return Layer(tensor, facts, skip=tokens.skip)
 
 
-def _spatial(trace: Trace, tensor: Any, reason: str) -> Layer:
+def spatial_layer(trace: Trace, tensor: Any, reason: str) -> Layer:
+    """A tensor of four axes, in either layout, as a layer to explain at."""
     facts = LayerFacts(trace.path_of(tensor), places(tensor), reason)
     return Layer(tensor, facts, channels_first=trace.layout(tensor) == NCHW)
 

@@ -87,14 +87,6 @@ def token_grid(tensor: Any, batch: int, tokens: Tokens) -> tuple[int, int]:
     return grid
 
 
-def on_grid(trace: Trace, tensor: Any, grid: tuple[int, int], skip: int) -> Any:
-    """Tokens (B, N, C), or a gradient at them, as (B, rows, columns, C). For fetching only."""
-    tf = tensorflow()
-    batch, _, channels = tensor.shape.as_list()
-    with trace.function.graph.as_default():
-        return tf.reshape(tensor[:, skip:], (batch, *grid, channels))
-
-
 def is_tokens(tensor: Any, batch: int) -> bool:
     """True for (B, N, C) of real numbers with the batch axis kept and more than one token."""
     shape = tensor.shape

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from audit.errors import AuditError, nearest
-from audit.models.graph import NCHW, TO_NCHW, TO_NHWC, layout, own_layout
+from audit.models.graph import NCHW, TO_NCHW, layout, own_layout
 from audit.models.inputs import (
     Input,
     check_batch,
@@ -58,17 +58,6 @@ class Trace:
     def layout(self, tensor: Any) -> str:
         """``NHWC`` or ``NCHW``: how a tensor of four axes lies in memory."""
         return layout(tensor)
-
-    def channels_last(self, tensor: Any, layer: Any) -> Any:
-        """``tensor``, which is ``layer`` or lies as it does (a gradient), as (B, h, w, C).
-
-        A transpose is added behind it where it has to be. For fetching only: what is differentiated
-        is the layer itself, which lies on the way to the scores.
-        """
-        if layout(layer) != NCHW:
-            return tensor
-        with self.function.graph.as_default():
-            return tensorflow().transpose(tensor, TO_NHWC)
 
 
 def trace_model(

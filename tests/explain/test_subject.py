@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from .subject import CELL, CLASSES, HEIGHT, WIDTH, FakeSubject, photographs
+from audit.explain import METHODS
+
+from .subject import CELL, CLASSES, HEIGHT, WIDTH, FakeSubject, photographs, question
 
 
 @pytest.mark.parametrize("n", range(CLASSES))
@@ -40,3 +42,14 @@ def test_gradients_at_the_layer_lead_to_those_at_the_image():
     np.testing.assert_allclose(
         at_image[::CELL, ::CELL], cells / (255 * CELL**2), rtol=1e-4, atol=1e-9
     )
+
+
+def test_methods_of_a_layer_share_what_was_asked_there():
+    """Three methods take the gradient at a layer, which is worked out once."""
+    subject = FakeSubject()
+    asked, calls = question(subject), []
+    answer = subject.gradients
+    subject.gradients = lambda *given: calls.append(given) or answer(*given)
+    for name in ("layercam", "hirescam", "gradcam_plus_plus"):
+        METHODS.get(name).heatmaps(asked.trace(0))
+    assert len(calls) == 1

@@ -8,13 +8,13 @@ import h5py
 import numpy as np
 import pytest
 
-from audit.errors import AuditError
 from audit.models.graph import default_layer, final_activation
 from audit.models.keras2 import REFUSED, _known_classes, check_config
 from audit.models.loading import load_model
 from audit.models.probe import ModelProbe
 from audit.models.trace import trace_model
 
+from .faults import fault
 from .networks import BATCH, SIZE, L, config, conv, dense, images, keras, tf
 
 tf_keras = pytest.importorskip("tf_keras", reason="needs the extra keras2")
@@ -111,14 +111,6 @@ def test_keras_2_s_savedmodel(tmp_path):
 
 
 # --- code in a file -----------------------------------------------------------------------------
-
-
-def fault(path, **keys):
-    with pytest.raises(AuditError) as caught:
-        load_model(config(path, **keys).model)
-    line = str(caught.value)
-    assert line.startswith(f"model.path: {path}: ") and "\n" not in line
-    return line.removeprefix(f"model.path: {path}: ")
 
 
 TRUST = "; set model.trust_code: true only if you trust where it came from"

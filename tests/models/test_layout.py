@@ -5,6 +5,7 @@ import pytest
 
 from audit.errors import AuditError
 from audit.models.graph import NCHW, NHWC, default_layer, final_activation, is_spatial, places
+from audit.models.layers import spatial_layer
 from audit.models.loading import load_model
 from audit.models.trace import input_shape, trace_model
 
@@ -46,12 +47,12 @@ def explained(model, channels=3):
     trace = trace_model(model, BATCH, size, lambda x: x / 255.0)
     _, logits = final_activation(trace.output)
     layer, _ = default_layer(logits, trace.pixels, BATCH)
+    on_grid = spatial_layer(trace, layer, "").on_grid
     maps = []
     for k in range(4):
         with trace.function.graph.as_default():
             (gradient,) = tf.gradients(logits[:, k], layer)
-        gradient, at = trace.channels_last(gradient, layer), trace.channels_last(layer, layer)
-        with trace.function.graph.as_default():
+            gradient, at = on_grid(gradient, tf), on_grid(layer, tf)
             weights = tf.reduce_mean(tf.cast(gradient, tf.float32), [1, 2], keepdims=True)
             maps.append(tf.nn.relu(tf.reduce_sum(weights * tf.cast(at, tf.float32), -1)))
     fetch = trace.callable([trace.pixels], [logits, *maps])

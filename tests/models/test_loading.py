@@ -11,20 +11,13 @@ from audit.errors import AuditError
 from audit.models.loading import load_model
 from audit.models.probe import ModelProbe
 
+from .faults import fault
 from .networks import SIZE, L, config, conv, dense, images, keras, tf
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 needs_data = pytest.mark.skipif(
     not DATA.is_dir(), reason="needs ../shared/data, which is not part of a clone"
 )
-
-
-def fault(path, **keys):
-    with pytest.raises(AuditError) as caught:
-        load_model(config(path, **keys).model)
-    line = str(caught.value)
-    assert line.startswith(f"model.path: {path}: ") and "\n" not in line
-    return line.removeprefix(f"model.path: {path}: ")
 
 
 def test_files_that_are_no_model(tmp_path, network):

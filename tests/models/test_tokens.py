@@ -7,8 +7,9 @@ import pytest
 
 from audit.errors import AuditError
 from audit.models.graph import default_layer, final_activation, needs
+from audit.models.layers import Layer, LayerFacts
 from audit.models.loading import load_model
-from audit.models.tokens import CLASS_TOKEN, POOLED, on_grid, token_grid, token_layer
+from audit.models.tokens import CLASS_TOKEN, POOLED, token_grid, token_layer
 from audit.models.trace import input_shape, trace_model
 
 from .networks import BATCH, L, config, images, keras, tf
@@ -138,7 +139,8 @@ def gradients(trace, logits, layer, skip):
     """(tokens on the grid, d(logit 1)/d(tokens) on the grid), from the graph."""
     with trace.function.graph.as_default():
         (gradient,) = tf.gradients(logits[:, 1], layer)
-    fetches = [on_grid(trace, t, GRID, skip) for t in (layer, gradient)]
+        lies = Layer(layer, LayerFacts("", (*GRID, layer.shape[2]), ""), skip=skip)
+        fetches = [lies.on_grid(t, tf) for t in (layer, gradient)]
     pixels = tf.constant(images(size=SIZE))
     return [t.numpy() for t in trace.callable([trace.pixels], fetches)(pixels)]
 
