@@ -16,12 +16,13 @@ from audit.explain import ClassScore, Method, Question, Wanted
 from audit.geometry import make_frame
 from audit.images import ImageHeader, UnreadableImage, decode, fit, read_header
 from audit.models.labels import read_labels, resolve_mapping
-from audit.progress import Progress
+from audit.progress import Progress, duration
 from audit.records import Frame
 from audit.report.contact_sheet import Heading, draw_contact_sheet
 from audit.stages.explain import image_key, image_placement, runs_of
 from audit.stages.inspect import method_notes, methods_of, needs_layer
 from audit.stages.metadata import OtherInputs
+from audit.stages.pace import passes_of, seconds_of
 from audit.stages.runtime import thread_count
 from audit.stages.settings import load_settings
 from audit.stages.targets import TargetChooser
@@ -67,6 +68,9 @@ def explain_image(config: Config, image: Path, asked: Asked, output: Path, say: 
     wanted = [Wanted(0, ClassScore(t, facts.score, facts.activation)) for _, t in targets]
     keys = [image_key(image.name, seed)] * probe.batch
     question = Question(probe, forward, wanted, keys, config.explain.grid, seed)
+    for name, passes in passes_of(methods, question).items():
+        each = seconds_of(lambda: probe.forward(forward.pixels, others)) / probe.batch
+        say.say(f"{name}: {passes:,} forward passes, about {duration(passes * each)}")
     runs = runs_of(config, probe)
     maps = {}
     for column, run in enumerate(runs):

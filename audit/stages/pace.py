@@ -23,7 +23,7 @@ class Pace:
         images: int,
     ) -> None:
         self._progress = progress
-        self._slow = [(m, options) for m, options in methods if m.passes is not None]
+        self._methods = methods
         self._images = images
         self._said = False
         self._batch = 0
@@ -32,12 +32,12 @@ class Pace:
     def begin(self, question: Question, batch: int, again: Callable[[], object]) -> None:
         """Before the methods: ``batch`` images, and what runs them through the model once more."""
         self._batch, self._moved = batch, 0.0
-        if not self._slow or not question.targets:
+        costs = passes_of(self._methods, question)
+        if not costs:
             return
-        costs = {m.name: m.passes(question, **options) for m, options in self._slow}
         if not self._said:
             self._said = True
-            self._say(costs, _seconds(again) / question.subject.batch)
+            self._say(costs, seconds_of(again) / question.subject.batch)
         whole = sum(costs.values()) * len(set(question.rows.tolist()))
         question.tick = lambda passes: self._move(passes / max(1, whole))
 
@@ -59,7 +59,15 @@ class Pace:
             )
 
 
-def _seconds(work: Callable[[], object]) -> float:
+def passes_of(
+    methods: Sequence[tuple[Method, Mapping[str, Any]]], question: Question
+) -> dict[str, int]:
+    """Forward passes an image of each method that takes any of its own; none without a target."""
+    slow = [(m, options) for m, options in methods if m.passes is not None and question.targets]
+    return {m.name: m.passes(question, **options) for m, options in slow}
+
+
+def seconds_of(work: Callable[[], object]) -> float:
     """How long the work takes; the first call, which compiles, was made already."""
     began = time.perf_counter()
     work()

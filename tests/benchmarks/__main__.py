@@ -1,8 +1,7 @@
 """``make bench``: speed and memory as ratios to the work nobody can avoid.
 
-``python -m tests.benchmarks [scoring] [explain] [targets] [audit] [memory] [methods] [peers]``;
-all but the last two by default: the slow methods take minutes, and the peers need an environment of
-their own and make it. Timings on a shared machine are
+``python -m tests.benchmarks [SECTION ...]``; all of :data:`SECTIONS` by default, about half an hour on
+two cores. The peers need an environment of their own and make it. Timings on a shared machine are
 noisy: read the ratios, which are taken side by side in one run.
 """
 
@@ -25,7 +24,7 @@ FOLDER = Path(os.environ.get("BENCH_FOLDER", Path(tempfile.gettempdir()) / "focu
 
 
 def main(sections: list[str]) -> None:
-    chosen = sections or ["scoring", "explain", "targets", "audit", "memory"]
+    chosen = sections or list(SECTIONS)
     write_images(FOLDER / "images", 4000)
     for name in chosen:
         print(f"\n== {name}", flush=True)

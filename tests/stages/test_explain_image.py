@@ -1,6 +1,7 @@
 """``explain-image``: one picture, from a model or from an audit's config; bad input in one line."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -52,6 +53,14 @@ def test_the_same_twice(folder):
     for name in ("one.png", "two.png"):
         assert run(folder, *given(folder), output=name) == 0
     assert (folder / "one.png").read_bytes() == (folder / "two.png").read_bytes()
+
+
+def test_slow_methods_say_how_long_they_take(folder, capsys):
+    run(folder, *given(folder), "--methods", "gradcam", "occlusion")
+    (line,) = [x for x in capsys.readouterr().err.splitlines() if "passes" in x]
+    assert re.fullmatch(
+        r"focus-audit explain-image: occlusion: \d+ forward passes, about .* s", line
+    )
 
 
 def test_from_an_audits_config(folder):
