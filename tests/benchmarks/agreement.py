@@ -27,9 +27,27 @@ from tests.benchmarks.data import SHARED
 from tests.benchmarks.peers import _environment
 
 COUNT, BATCH, SAME = 10, 32, 0.999
-MODEL = SHARED / "weights/mobilenet_v2_100_224_imagenet.keras"
-# The default layer, behind which all is linear, and one in the middle, where gradients vary.
-LAYERS = {"last": "conv_35_relu6", "middle": "conv_27_relu6"}
+# The layers by which maps are named: "last" is the default one, behind which all is linear, "middle"
+# is one at which gradients vary.
+PLACES = ("last", "middle")
+
+
+class Network(NamedTuple):
+    """Trained weights below shared/data, the side of their input, and a layer for each place."""
+
+    file: str
+    side: int
+    layers: tuple[str, ...]
+
+    @property
+    def path(self) -> Path:
+        return SHARED / "weights" / self.file
+
+
+NETWORKS = (
+    Network("mobilenet_v2_100_224_imagenet.keras", 224, ("conv_35_relu6", "conv_27_relu6")),
+    Network("mobilenet_v1_025_128_imagenet.keras", 128, ("conv_14_relu6", "conv_10_relu6")),
+)
 
 
 class Ours(NamedTuple):
@@ -38,7 +56,7 @@ class Ours(NamedTuple):
     method: str
     options: dict[str, Any] = {}
     score: str = "logit"
-    layers: tuple[str, ...] = tuple(LAYERS)
+    places: tuple[str, ...] = PLACES
 
 
 class Pair(NamedTuple):
@@ -74,40 +92,47 @@ PAIRS = [
 
 
 def main() -> int:
-    if not MODEL.exists():
-        print(f"needs {MODEL}")
+    """Print a table for each network; the number of pairs that fail."""
+    if not SHARED.is_dir():
+        print(f"needs {SHARED.name}, which is not part of a clone")
         return 0
     FOLDER.mkdir(parents=True, exist_ok=True)
+    return sum(compare(network) for network in NETWORKS)
+
+
+def compare(network: Network) -> int:
+    print(f"\n{network.file}", flush=True)
     python, files = _environment(FOLDER / "peers"), [FOLDER / f"{n}.npz" for n in ("ours", "peers")]
-    np.savez(FOLDER / "images.npz", pixels=photographs(), **LAYERS)
-    print("ours", flush=True)
-    np.savez(files[0], **our_maps(np.load(FOLDER / "images.npz")["pixels"]))
+    pixels = photographs(network.side)
+    layers = dict(zip(PLACES, network.layers, strict=True))
+    np.savez(FOLDER / "images.npz", pixels=pixels, **layers)
+    np.savez(files[0], **our_maps(network, pixels))
     script = Path(__file__).with_name("agreement_peers.py")
-    command = [python, script, MODEL, FOLDER / "images.npz", files[0], files[1]]
+    command = [python, script, network.path, FOLDER / "images.npz", files[0], files[1]]
     subprocess.run(list(map(str, command)), check=True)
     return table(*(np.load(f) for f in files))
 
 
-def photographs() -> np.ndarray:
-    """uint8 (COUNT, 224, 224, 3) of fruit and kangaroos."""
+def photographs(side: int) -> np.ndarray:
+    """uint8 (COUNT, side, side, 3) of fruit and kangaroos."""
     paths = sorted((SHARED / "fruit3/test").glob("*.jpg")) + sorted(
         (SHARED / "kangaroo").rglob("*.jpg")
     )
     chosen = paths[:: len(paths) // COUNT][:COUNT]
     found = [cv2.cvtColor(cv2.imread(str(p)), cv2.COLOR_BGR2RGB) for p in chosen]
-    return np.stack([cv2.resize(p, (224, 224), interpolation=cv2.INTER_AREA) for p in found])
+    return np.stack([cv2.resize(p, (side, side), interpolation=cv2.INTER_AREA) for p in found])
 
 
-def our_maps(pixels: np.ndarray) -> dict[str, np.ndarray]:
+def our_maps(network: Network, pixels: np.ndarray) -> dict[str, np.ndarray]:
     """Maps of the most probable class, by "key layer", and which class it is."""
     from audit.config.model import Config
     from audit.models.probe import ModelProbe
 
     values = {
         "audit": {"name": "x"},
-        "model": {"path": str(MODEL), "preprocess": "mobilenet_v2"},
+        "model": {"path": str(network.path), "preprocess": "mobilenet_v2"},
         "dataset": {"format": "coco", "annotations": "-", "images": "-"},
-        "explain": {"layer": list(LAYERS.values())},
+        "explain": {"layer": list(network.layers)},
     }
     probe = ModelProbe(Config.model_validate(values))
     batch = np.zeros((BATCH, *pixels.shape[1:]), np.uint8)
@@ -136,10 +161,9 @@ def maps_of(key: str, ours: Ours, probe: Any, forward: Any, classes: np.ndarray)
     options = method.settings(ours.options, "options")
     if method.level == "input":
         return {key: method.heatmaps(asked.trace(None), options)}
-    places = list(LAYERS)
     return {
-        f"{key} {name}": method.heatmaps(asked.trace(places.index(name)), options)
-        for name in ours.layers
+        f"{key} {place}": method.heatmaps(asked.trace(PLACES.index(place)), options)
+        for place in ours.places
     }
 
 
@@ -168,7 +192,7 @@ def maps_by(
 ) -> dict[str, np.ndarray]:
     """The channels by a peer's weights, on our activations and gradients."""
     asked, maps = question(probe, forward, classes), {}
-    for place, name in enumerate(LAYERS):
+    for place, name in enumerate(PLACES):
         trace = asked.trace(place)
         pairs = [(a.astype(np.float64), g.astype(np.float64)) for a, g in trace.pairs()]
         maps[f"{key} {name}"] = trace.combined([weights(a, g) for a, g in pairs])
