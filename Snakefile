@@ -18,6 +18,9 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/index.smk"
 include: "workflow/rules/explain.smk"
 include: "workflow/rules/score.smk"
+include: "workflow/rules/judge.smk"
+include: "workflow/rules/confirm.smk"
+include: "workflow/rules/sanity.smk"
 include: "workflow/rules/summarise.smk"
 
 

@@ -30,7 +30,10 @@ VERBS = {
     "index": ("stage", "stage: annotations and image headers into shards, class mapping"),
     "explain": ("stage", "stage: one shard through the model"),
     "score": ("stage", "stage: one shard's heatmaps against the boxes"),
-    "summarise": ("stage", "stage: all shards into the tables"),
+    "judge": ("stage", "stage: all shards into tables, and what the heatmaps say of each class"),
+    "confirm": ("stage", "stage: what the model answers when the object or its background goes"),
+    "sanity": ("stage", "stage: whether the explanation is fit to judge by"),
+    "summarise": ("stage", "stage: the final verdict of each class, and the summary"),
     "overlays": ("stage", "stage: pictures of the flagged records and of a sample"),
     "provenance": ("stage", "stage: how the tables came about"),
 }

@@ -68,6 +68,18 @@ def _stage(args: argparse.Namespace, progress: Progress) -> None:
         from audit.stages.score import run_score
 
         run_score(config, layout, found, args.shard, progress, args.jobs)
+    elif args.verb == "judge":
+        from audit.stages.judge import run_judge
+
+        run_judge(config, layout, manifest, found, progress)
+    elif args.verb == "confirm":
+        from audit.stages.confirm import run_confirm
+
+        run_confirm(config, layout, manifest, found, progress)
+    elif args.verb == "sanity":
+        from audit.stages.sanity import run_sanity
+
+        run_sanity(config, layout, manifest, found, progress)
     elif args.verb == "summarise":
         from audit.stages.summarise import run_summarise
 

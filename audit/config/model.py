@@ -9,7 +9,12 @@ from __future__ import annotations
 import math
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
+
+from audit.config.confirm import ConfirmSection
+from audit.config.gate import GateSection
+from audit.config.sanity import SanitySection
+from audit.config.section import Fraction, Section
 
 # The families of keras.applications that have a preprocess_input of their own. Written out so that
 # a config is checked without importing TensorFlow; a test compares it with the installed Keras.
@@ -20,14 +25,6 @@ KERAS_PREPROCESS = (
 )  # fmt: skip
 PLAIN_PREPROCESS = ("none", "scale_0_1", "scale_minus1_1")
 TARGET_KEYWORDS = ("annotated", "predicted", "top_k")
-
-Fraction = Annotated[float, Field(ge=0, le=1)]
-
-
-class Section(BaseModel):
-    """Base of all sections: unknown keys are errors, values are not coerced from strings."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class AuditSection(Section):
@@ -415,5 +412,8 @@ class Config(Section):
         description="Metrics to take; `focus-audit metrics` lists them. Left out: all of them.",
     )
     flags: FlagsSection = Field(default_factory=FlagsSection)
+    confirm: ConfirmSection = Field(default_factory=ConfirmSection)
+    sanity: SanitySection = Field(default_factory=SanitySection)
+    gate: GateSection = Field(default_factory=GateSection)
     report: ReportSection = Field(default_factory=ReportSection)
     run: RunSection = Field(default_factory=RunSection)

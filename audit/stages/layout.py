@@ -7,6 +7,12 @@ from pathlib import Path
 
 from audit.errors import AuditError
 
+# What every run writes for people, beside the pictures; later verbs may add more.
+TABLES = (
+    "predictions.csv", "predictions.parquet", "per_class.csv", "flagged.csv", "thresholds.csv",
+    "excluded.csv", "summary.json",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -67,6 +73,25 @@ class Layout:
 
     def scores(self, shard: str) -> Path:
         return self.stages / "score" / f"{shard}.parquet"
+
+    @property
+    def judged(self) -> Path:
+        """One row a class, method and layer, with what the heatmaps say of it."""
+        return self.stages / "judge" / "classes.parquet"
+
+    @property
+    def counts(self) -> Path:
+        return self.stages / "judge" / "counts.json"
+
+    @property
+    def confirmed(self) -> Path:
+        """Class -> state of its causal confirmation, with the reason."""
+        return self.stages / "confirm" / "classes.json"
+
+    @property
+    def fitness(self) -> Path:
+        """``method|layer`` -> whether the explanation is fit to judge by, with the reason."""
+        return self.stages / "sanity" / "fitness.json"
 
     @property
     def snakemake_log(self) -> Path:

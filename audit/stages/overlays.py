@@ -21,10 +21,10 @@ from audit.progress import Progress
 from audit.report.overlay import Caption, draw_overlay
 from audit.stages.eligibility import of_baselines
 from audit.stages.explain import header_of
+from audit.stages.flagged import overlay_name, record_key
 from audit.stages.gather import method_layers
 from audit.stages.layout import Layout
 from audit.stages.score import KEYS, placing_of, reference_boxes
-from audit.stages.summarise import overlay_name, record_key
 from audit.tables.atomic import write_bytes
 from audit.tables.csv import write_csv
 from audit.tables.parquet import iterate_rows, read_table

@@ -14,7 +14,7 @@ from typing import Any
 from audit import __version__
 from audit.config.model import Config
 from audit.digest import digest_file, package_digest
-from audit.stages.layout import Layout
+from audit.stages.layout import TABLES, Layout
 from audit.stages.runtime import thread_count
 from audit.tables.atomic import write_json
 from audit.tables.parquet import SCHEMA_VERSION, iterate_rows
@@ -22,10 +22,6 @@ from audit.tables.parquet import SCHEMA_VERSION, iterate_rows
 PACKAGES = (
     "tensorflow", "keras", "numpy", "pandas", "pyarrow", "scipy", "scikit-image",
     "opencv-python-headless", "pycocotools", "pillow", "pydantic", "snakemake",
-)  # fmt: skip
-TABLES = (
-    "predictions.csv", "per_class.csv", "flagged.csv", "thresholds.csv", "excluded.csv",
-    "summary.json", "predictions.parquet",
 )  # fmt: skip
 # Written where there are several methods or layers.
 FURTHER_TABLES = ("methods.csv", "methods_agreement.csv")

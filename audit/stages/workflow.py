@@ -18,13 +18,9 @@ import yaml
 from audit.config.load import results_folder, settings_digest
 from audit.config.model import Config
 from audit.digest import digest_file, digest_json, digest_listing, package_digest
-from audit.stages.layout import Layout
+from audit.stages.layout import TABLES, Layout
 from audit.stages.lock import HELD, take_lock
 from audit.stages.settings import load_settings, write_settings
-
-TABLES = (
-    "predictions.csv", "per_class.csv", "flagged.csv", "thresholds.csv", "excluded.csv", "summary.json",
-)  # fmt: skip
 
 
 class AuditRun:

@@ -151,7 +151,7 @@ def test_the_poison_works(poisoned):
     assert "must not import" in done.stderr
 
 
-@pytest.mark.parametrize("verb", ["score", "summarise", "overlays", "provenance"])
+@pytest.mark.parametrize("verb", ["score", "judge", "summarise", "overlays", "provenance"])
 def test_what_comes_after_the_model_never_imports_tensorflow(verb, audited, tmp_path, poisoned):
     folder = tmp_path / "copy"
     shutil.copytree(audited[0], folder)
@@ -159,6 +159,7 @@ def test_what_comes_after_the_model_never_imports_tensorflow(verb, audited, tmp_
     (shard,) = json.loads((root / "stages/index/manifest.json").read_text())["shards"]
     made = {
         "score": root / "stages" / "score" / f"{shard['name']}.parquet",
+        "judge": root / "predictions.csv",
         "summarise": root / "per_class.csv",
         "overlays": root / "overlays" / "index.csv",
         "provenance": root / "provenance.json",
@@ -201,6 +202,6 @@ def test_a_damaged_shard_is_one_line(audited, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(folder)
     (shard,) = Path("reports/colours/stages/score").glob("*.parquet")
     shard.write_bytes(shard.read_bytes()[:200])
-    assert main(["summarise", "--config", "reports/colours/stages/config.json"]) == 2
+    assert main(["judge", "--config", "reports/colours/stages/config.json"]) == 2
     (line,) = capfd.readouterr().err.splitlines()
     assert str(shard) in line and "run again" in line

@@ -14,6 +14,7 @@ from audit.heatmaps import encode, maximum
 from audit.progress import Progress
 from audit.stages.explain import IMAGE_SCHEMA, RECORD_SCHEMA
 from audit.stages.index import EXCLUSION_SCHEMA, INDEX_SCHEMA
+from audit.stages.judge import run_judge
 from audit.stages.layout import Layout
 from audit.stages.overlays import run_overlays
 from audit.stages.score import run_score
@@ -205,6 +206,9 @@ class StageFiles:
         """Everything after the explain stage."""
         for shard in self.names:
             run_score(self.config, self.layout, self.found, shard, Progress("score"), 1)
+        run_judge(self.config, self.layout, self.manifest, self.found, Progress("judge"))
+        write_json(self.layout.confirmed, {})
+        write_json(self.layout.fitness, {})
         run_summarise(self.config, self.layout, self.manifest, self.found, Progress("summarise"))
         run_overlays(self.config, self.layout, self.found, Progress("overlays"))
         return self

@@ -12,11 +12,11 @@ from audit.config.model import Config
 from audit.digest import digest_file
 from audit.errors import AuditError
 from audit.stages.classes import ALL
+from audit.stages.flagged import flagged_table, overlay_name
 from audit.stages.gather import configured_order, gather
 from audit.stages.overlays import choose
 from audit.stages.provenance import run_provenance
 from audit.stages.score import KEYS
-from audit.stages.summarise import flagged_table, overlay_name
 from audit.tables.parquet import read_table, write_rows
 
 KEYS = list(KEYS)

@@ -1,42 +1,18 @@
 rule summarise:
-    """All shards into the tables: one row a record, one a class, the flagged ones worst first."""
+    """The final verdict of each class, and the summary."""
     input:
         manifest=rules.index.output.manifest,
         model=rules.inspect.output,
-        records=shards("{root}/stages/explain/{shard}.records.parquet"),
-        images=shards("{root}/stages/explain/{shard}.images.parquet"),
-        scores=shards("{root}/stages/score/{shard}.parquet"),
+        classes=rules.judge.output.classes,
+        counts=rules.judge.output.counts,
+        confirmed=rules.confirm.output,
+        fitness=rules.sanity.output,
     output:
-        predictions=report(
-            f"{AUDIT.root}/predictions.csv",
-            caption="../report/predictions.rst",
-            category="Tables",
-            labels={"table": "predictions"},
-        ),
-        parquet=f"{AUDIT.root}/predictions.parquet",
         per_class=report(
             f"{AUDIT.root}/per_class.csv",
             caption="../report/per_class.rst",
             category="Tables",
             labels={"table": "per class"},
-        ),
-        flagged=report(
-            f"{AUDIT.root}/flagged.csv",
-            caption="../report/flagged.rst",
-            category="Tables",
-            labels={"table": "flagged"},
-        ),
-        thresholds=report(
-            f"{AUDIT.root}/thresholds.csv",
-            caption="../report/thresholds.rst",
-            category="Tables",
-            labels={"table": "thresholds"},
-        ),
-        excluded=report(
-            f"{AUDIT.root}/excluded.csv",
-            caption="../report/excluded.rst",
-            category="Tables",
-            labels={"table": "excluded"},
         ),
         summary=f"{AUDIT.root}/summary.json",
     log:
@@ -45,11 +21,11 @@ rule summarise:
         f"{AUDIT.root}/benchmarks/summarise.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=1000,
+        runtime=10,
     params:
         config=AUDIT.config_path,
-        settings=AUDIT.digest("audit.seed", "flags", "heatmap", "report"),
+        settings=AUDIT.digest("audit.name", "flags"),
     shell:
         "focus-audit summarise --config {params.config:q} --log {log:q}"
 
@@ -59,8 +35,8 @@ rule overlays:
     input:
         manifest=rules.index.output.manifest,
         model=rules.inspect.output,
-        predictions=rules.summarise.output.parquet,
-        flagged=rules.summarise.output.flagged,
+        predictions=rules.judge.output.parquet,
+        flagged=rules.judge.output.flagged,
     output:
         index=f"{AUDIT.root}/overlays/index.csv",
     log:
@@ -81,6 +57,7 @@ rule overlays:
 rule provenance:
     """How the tables came about: config, hashes, versions, choices made."""
     input:
+        predictions=rules.judge.output.parquet,
         summary=rules.summarise.output.summary,
         model=rules.inspect.output,
     output:

@@ -8,14 +8,10 @@ import pytest
 
 from audit.config.model import Config
 from audit.stages.classes import ALL
+from audit.stages.flagged import flagged_table, overlay_name
 from audit.stages.gather import Gathered
+from audit.stages.judge import accuracy_by_class, excluded_table
 from audit.stages.overlays import choose, read_flagged
-from audit.stages.summarise import (
-    accuracy_by_class,
-    excluded_table,
-    flagged_table,
-    overlay_name,
-)
 from audit.tables.csv import write_csv
 
 

@@ -1,0 +1,24 @@
+rule confirm:
+    """What the model answers when the object, or its background, is taken away."""
+    input:
+        manifest=rules.index.output.manifest,
+        model=rules.inspect.output,
+        predictions=rules.judge.output.parquet,
+        classes=rules.judge.output.classes,
+    output:
+        f"{AUDIT.root}/stages/confirm/classes.json",
+    log:
+        f"{AUDIT.root}/logs/confirm.log",
+    benchmark:
+        f"{AUDIT.root}/benchmarks/confirm.tsv"
+    # One model at a time: it takes all cores by itself.
+    threads: workflow.cores
+    resources:
+        mem_mb=6000,
+        runtime=720,
+    params:
+        config=AUDIT.config_path,
+        settings=AUDIT.digest("audit.seed", "confirm", "model", "dataset", "run.batch_size"),
+        model=AUDIT.model_digest(),
+    shell:
+        "focus-audit confirm --config {params.config:q} --log {log:q}"
