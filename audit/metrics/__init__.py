@@ -39,7 +39,7 @@ from audit.metrics.energy_in_box import energies, energy_skill  # noqa: E402
 from audit.metrics.flags import background_focused, largest_box_cells  # noqa: E402
 from audit.metrics.pointing_game import pointing_hits  # noqa: E402
 from audit.metrics.pointing_game_torchray import torchray_hit  # noqa: E402
-from audit.metrics.scoring import columns_of, score_record  # noqa: E402
+from audit.metrics.scoring import columns_of, keep_freed_memory, score_record  # noqa: E402
 from audit.metrics.settings import DEFAULT_SWEEP, MetricSettings  # noqa: E402
 
 __all__ = [
@@ -55,6 +55,7 @@ __all__ = [
     "columns_of",
     "energies",
     "energy_skill",
+    "keep_freed_memory",
     "largest_box_cells",
     "metric",
     "pointing_hits",

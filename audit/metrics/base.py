@@ -25,7 +25,9 @@ class Column:
     description: str
     shape: str = ""
     """Empty for a scalar; else what the items of the 1-D array are: ``cells`` (h * w native cells,
-    row by row), ``sweep`` (the settings' thresholds, in their order), ``xyxy``."""
+    row by row), ``sweep`` (the settings' thresholds, in their order), ``xyxy``, ``boxes`` (x0, y0,
+    x1, y1 of each threshold of the sweep), ``levels`` (:data:`audit.metrics.ranking.STEPS` even
+    steps of the map)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ EMPTY = {
     "localisation_correct": None,
     "heatmap_box": None,
     "box_iou_sweep": None,
+    "heatmap_box_sweep": None,
 }
 
 
@@ -36,6 +37,7 @@ EMPTY = {
             "heatmap_box", "float64", "the box at the configured threshold, original pixels", "xyxy"
         ),
         Column("box_iou_sweep", "float64", "best IoU at each threshold of the sweep", "sweep"),
+        Column("heatmap_box_sweep", "float32", "the box at each of them", "boxes"),
     ),
 )
 def box_iou(scene: Scene) -> dict[str, Any]:
@@ -54,6 +56,7 @@ def box_iou(scene: Scene) -> dict[str, Any]:
         "localisation_correct": bool(ious[0] >= CORRECT_IOU),
         "heatmap_box": boxes[places[0]],
         "box_iou_sweep": ious[1:],
+        "heatmap_box_sweep": boxes[places[1:]].astype(np.float32).ravel(),
     }
 
 

@@ -40,6 +40,7 @@ IN_IGNORED = "in_ignored"
         Column("pointing_hit_15px", "bool", "maximum within 15 pixels of a box"),
         Column("point_x", "float64", "maximum, pixels of the original; outside it when in padding"),
         Column("point_y", "float64", "maximum, pixels of the original; outside it when in padding"),
+        Column("pointing_distance", "float64", "pixels from it to the nearest box; 0 inside"),
         Column("pointing_tied", "bool", "several native cells were as high"),
         Column("pointing_note", "str", "in_padding, in_ignored, even, or empty"),
         Column("pointing_chance", "float64", "share of V within the configured tolerance of a box"),
@@ -54,8 +55,8 @@ def pointing_game(scene: Scene) -> dict[str, Any]:
     A maximum in padding is a miss at any tolerance. One in an ignored region, and in no reference
     box, is in no pixel that counts: the hits are empty and the note says why; so for the centre,
     and for cells, which then leave the share of cells altogether. Cells in padding stay in it as
-    misses, since a map can point there. An even map has no maximum: its hits are empty, and what it
-    is expected to hit is the chance.
+    misses, since a map can point there. In both the distance is empty. An even map has no maximum:
+    its hits are empty, and what it is expected to hit is the chance.
     """
     points = np.concatenate((scene.point[None], _image_centre(scene.frame), scene.cell_centres))
     distance = _scored_distance(scene.frame, scene.boxes, scene.ignored, points)
@@ -68,6 +69,7 @@ def pointing_game(scene: Scene) -> dict[str, Any]:
         "pointing_hit_15px": _hit(of_point, PAPER_TOLERANCE),
         "point_x": None if scene.even else float(scene.point[0]),
         "point_y": None if scene.even else float(scene.point[1]),
+        "pointing_distance": of_point if math.isfinite(of_point) else None,
         "pointing_tied": None if scene.even else bool(scene.peak.tied),
         "pointing_note": EVEN if scene.even else _note(of_point),
         "pointing_chance": chance / scene.n_view,

@@ -29,6 +29,7 @@ from audit.heatmaps import (
     maximum,
     upsample,
 )
+from audit.metrics.ranking import Ranking
 from audit.metrics.settings import MetricSettings
 from audit.records import Box, Frame
 
@@ -229,6 +230,13 @@ class Scene:
     def highest(self) -> float:
         """The largest value over V; 0 where the whole map lies in padding or ignored regions."""
         return float(self.values.max())
+
+    @cached_property
+    def ranking(self) -> Ranking | None:
+        """The pixels of V by their values; None where the map is 0 all over V."""
+        if self.highest <= 0:
+            return None
+        return Ranking(self.values, self.tiling, self.valid_raster)
 
     @cached_property
     def threshold(self) -> float:

@@ -34,7 +34,7 @@ class MetricSettings:
     Raises
     ------
     AuditError: an unknown metric, a tolerance below 0, a sweep value outside 0 to 1, a sweep of
-        more than 10,000 thresholds.
+        more than 10,000 thresholds, a top_k below 1.
     """
 
     metrics: tuple[str, ...] | None = None
@@ -45,6 +45,8 @@ class MetricSettings:
     sweep: tuple[float, ...] = DEFAULT_SWEEP
     """Further thresholds, fractions of the maximum, each kept for every record. 0 is allowed: the
     whole view."""
+    top_k: int = 1000
+    """Pixels of the original that ``top_k_intersection`` takes."""
     min_headroom: float = 0.2
     """Least ``energy_ceiling - area_fraction`` at which an energy skill is told."""
 
@@ -56,6 +58,8 @@ class MetricSettings:
         if len(self.sweep) > LONGEST_SWEEP:
             most = f"at most {LONGEST_SWEEP} thresholds"
             raise AuditError("bad sweep", expected=most, received=len(self.sweep))
+        if self.top_k < 1:
+            raise AuditError("bad top_k", expected="at least 1 pixel", received=self.top_k)
         if not 0 < self.min_headroom <= 1:
             raise AuditError("bad min_headroom", expected="0 to 1", received=self.min_headroom)
         _ = self.chosen  # an unknown name is told now, not at the first record

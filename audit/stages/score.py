@@ -6,7 +6,7 @@ import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -15,25 +15,31 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
-from audit.config.model import Config, HeatmapSection, PercentileThreshold
+from audit.config.heatmap import HeatmapSection, PercentileThreshold
+from audit.config.model import Config
 from audit.errors import AuditError
 from audit.geometry import make_frame
 from audit.heatmaps import Peak, Threshold, decode
 from audit.metrics import (
+    METRICS,
     Column,
     MetricSettings,
     SceneInputs,
     background_focused,
     columns_of,
+    keep_freed_memory,
     score_record,
 )
 from audit.progress import Progress
 from audit.records import Frame
+from audit.stages.judged_grid import NATIVE_COLUMNS, JudgedGrid, judged_grid
 from audit.stages.layout import Layout
 from audit.tables.parquet import count_rows, iterate_rows, open_table
 
 # What the verdicts are made of: taken whatever the config chooses.
 REQUIRED_METRICS = ("area", "pointing_game", "energy_in_box")
+# The threshold of ``heatmap.threshold`` that is chosen on the data.
+CALIBRATED = "calibrated"
 # Records that a process takes at once.
 CHUNK = 128
 # Below this a second process costs more than it saves.
@@ -49,6 +55,8 @@ SCENE_COLUMNS = [
     ("n_boxes", pa.int32()),
     ("n_ignored", pa.int32()),
     ("n_classes", pa.int32()),
+    ("judged_height", pa.int32()),
+    ("judged_width", pa.int32()),
     ("status", pa.string()),
     ("reason", pa.string()),
 ]
@@ -80,9 +88,11 @@ def run_score(
 ) -> None:
     """Score one shard; ``found`` is the content of ``model.json``."""
     settings = metric_settings(config)
+    judged = judged_grid(config, found, replace(settings, metrics=REQUIRED_METRICS))
     work = partial(
         score_chunk,
         settings=settings,
+        judged=judged,
         placing=placing_of(config, found),
         mapped=frozenset(found["classes"]),
         min_energy_skill=config.flags.min_energy_skill,
@@ -91,7 +101,7 @@ def run_score(
     progress.start(total, "records scored")
     with (
         _mapper(jobs if total >= MIN_PARALLEL else 1) as mapped,
-        open_table(layout.scores(shard), score_schema(settings)) as table,
+        open_table(layout.scores(shard), score_schema(settings, judged)) as table,
     ):
         for rows in mapped(work, _chunks(_joined(layout, shard))):
             for row in rows:
@@ -102,14 +112,16 @@ def run_score(
 
 def metric_settings(config: Config) -> MetricSettings:
     """The metrics' settings from the config."""
-    names = config.metrics
+    names = METRICS.names() if config.metrics == "all" else config.metrics
     if names is not None:
-        names = tuple(dict.fromkeys((*REQUIRED_METRICS, *names)))
+        calibrated = ("mask_iou",) if config.heatmap.threshold == CALIBRATED else ()
+        names = tuple(dict.fromkeys((*REQUIRED_METRICS, *calibrated, *names)))
     return MetricSettings(
         metrics=names,
         tolerance=config.flags.tolerance,
         threshold=threshold_of(config.heatmap),
         sweep=tuple(config.heatmap.sweep),
+        top_k=config.heatmap.top_k,
     )
 
 
@@ -119,6 +131,8 @@ def threshold_of(section: HeatmapSection) -> Threshold:
         return Threshold("percentile", section.threshold.percentile)
     if section.threshold == "otsu":
         return Threshold("otsu", 0.0)
+    if section.threshold == CALIBRATED:  # chosen over all records: read off the sweep by ``judge``
+        return Threshold()
     return Threshold("fraction", section.threshold)
 
 
@@ -128,29 +142,33 @@ def placing_of(config: Config, found: dict[str, Any]) -> Placing:
     return Placing(facts["input_width"], facts["input_height"], resize.mode, resize.crop_fraction)
 
 
-def score_schema(settings: MetricSettings) -> pa.Schema:
+def score_schema(settings: MetricSettings, judged: JudgedGrid | None) -> pa.Schema:
     """Columns of a shard's scores."""
     keys = [(name, pa.string()) for name in KEYS]
     metrics = [(c.name, _arrow_type(c)) for c in columns_of(settings)]
-    return pa.schema([*keys, *SCENE_COLUMNS, *metrics, ("background_focused", pa.bool_())])
+    native = [(f"native_{name}", kind) for name, kind in NATIVE_COLUMNS.items() if judged]
+    return pa.schema([*keys, *SCENE_COLUMNS, *metrics, ("background_focused", pa.bool_()), *native])
 
 
 def score_chunk(
     pairs: Sequence[tuple[dict[str, Any], dict[str, Any]]],
     settings: MetricSettings,
+    judged: JudgedGrid | None,
     placing: Placing,
     mapped: frozenset[str],
     min_energy_skill: float,
 ) -> list[dict[str, Any]]:
     """Score (record, image) pairs; rows as in :func:`score_schema`."""
     cv2.setNumThreads(1)
-    return [_score(r, i, settings, placing, mapped, min_energy_skill) for r, i in pairs]
+    keep_freed_memory()
+    return [_score(r, i, settings, judged, placing, mapped, min_energy_skill) for r, i in pairs]
 
 
 def _score(
     record: dict[str, Any],
     image: dict[str, Any],
     settings: MetricSettings,
+    judged: JudgedGrid | None,
     placing: Placing,
     mapped: frozenset[str],
     min_energy_skill: float,
@@ -160,7 +178,11 @@ def _score(
     grid = (record["grid_height"], record["grid_width"])
     peak = Peak(record["point_u"], record["point_v"], record["tied"], record["map_kind"])
     heatmap = decode(record["heatmap"], record["heatmap_scale"], grid)
-    scores = score_record(SceneInputs(heatmap, frame, boxes, ignored, peak), settings)
+    inputs = SceneInputs(heatmap, frame, boxes, ignored, peak)
+    scores = score_record(inputs, settings)
+    judged_on = judged.of(record["method"], grid) if judged else grid
+    if judged_on != grid:
+        scores = judged.rescored(scores, inputs)
     view = frame.view
     return {
         **{key: record[key] for key in KEYS},
@@ -171,6 +193,8 @@ def _score(
         "n_boxes": len(boxes),
         "n_ignored": len(ignored),
         "n_classes": len({o["class_name"] for o in image["objects"]} & mapped),
+        "judged_height": judged_on[0],
+        "judged_width": judged_on[1],
         **scores,
         "background_focused": background_focused(
             scores["pointing_hit"], scores["energy_skill"], min_energy_skill

@@ -117,6 +117,13 @@ def peers() -> None:
     compare(FOLDER, model_file(FOLDER, "MobileNetV2"))
 
 
+def quantus() -> None:
+    """Localisation metrics beside Quantus' own, in an environment of its own."""
+    from tests.benchmarks.quantus import compare
+
+    compare(FOLDER)
+
+
 def _peak(stage: str, results: Path, shard: str) -> int:
     command = [
         sys.executable, "-m", "tests.benchmarks.memory", COMMAND, stage,
@@ -150,6 +157,7 @@ SECTIONS = {
     "memory": memory,
     "methods": methods,
     "peers": peers,
+    "quantus": quantus,
 }
 
 if __name__ == "__main__":

@@ -81,7 +81,8 @@ def _no_warnings():
 def check_column(column, value, cells):
     if column.shape:
         assert isinstance(value, np.ndarray) and value.dtype == np.dtype(column.dtype)
-        assert value.shape == ({"cells": cells, "sweep": len(SWEEP), "xyxy": 4}[column.shape],)
+        n = {"cells": cells, "sweep": len(SWEEP), "xyxy": 4, "boxes": 4 * len(SWEEP), "levels": 100}
+        assert value.shape == (n[column.shape],)
         assert np.isfinite(value).all()
     else:
         kind = {"bool": bool, "float64": float, "float32": float, "str": str}[column.dtype]
@@ -137,7 +138,7 @@ def test_metrics_say_what_they_are(name):
     assert entry.columns
     for column in entry.columns:
         assert column.dtype in COLUMN_DTYPES and column.description
-        assert column.shape in ("", "cells", "sweep", "xyxy")
+        assert column.shape in ("", "cells", "sweep", "xyxy", "boxes", "levels")
 
 
 def test_columns_are_named_once():
@@ -166,6 +167,7 @@ def test_the_default_set_is_scored_when_none_is_named():
         ({"sweep": (0.5, 1.2)}, "sweep"),
         ({"sweep": (0.5,) * 10_001}, "sweep"),
         ({"min_headroom": 0.0}, "min_headroom"),
+        ({"top_k": 0}, "top_k"),
     ],
 )
 def test_bad_settings_are_refused(arguments, message):

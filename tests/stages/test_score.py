@@ -6,9 +6,9 @@ import pytest
 import audit.metrics
 import audit.statistics
 from audit.config.model import Config, FlagsSection
-from audit.metrics import MetricSettings
+from audit.metrics import METRICS, MetricSettings
 from audit.stages.score import REQUIRED_METRICS, metric_settings, reference_boxes, threshold_of
-from audit.statistics import shuffled
+from audit.statistics import laid, shuffled
 
 
 def thing(name, x, ignored=False):
@@ -58,11 +58,12 @@ def test_thresholds(given, kind, value):
 def test_what_verdicts_need_is_always_taken():
     assert set(REQUIRED_METRICS) < set(metric_settings(config(metrics=["mask_iou"])).metrics)
     assert metric_settings(config()).metrics is None  # all defaults
+    assert set(metric_settings(config(metrics="all")).metrics) == set(METRICS.names())
 
 
 def test_metrics_and_statistics_hold_the_same_numbers():
     """The rooms may not import each other; a record's rule and its shuffled baseline must agree."""
-    assert MetricSettings().min_headroom == shuffled.MIN_CEILING_GAP == 0.2
+    assert MetricSettings().min_headroom == laid.MIN_CEILING_GAP == 0.2
     rule = audit.metrics.background_focused.__defaults__[-1]
     assert rule == shuffled.MIN_ENERGY_SKILL == FlagsSection().min_energy_skill == 0.1
     assert MetricSettings().tolerance == FlagsSection().tolerance == 0
