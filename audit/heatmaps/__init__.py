@@ -9,6 +9,7 @@ Determinism: nothing here calls BLAS. Sums are NumPy's own (pairwise or ``einsum
 calls are element by element or integer, so that thread counts do not change a result.
 """
 
+from audit.heatmaps.average import cell_means
 from audit.heatmaps.codec import decode, encode
 from audit.heatmaps.components import component_boxes, largest_component
 from audit.heatmaps.fixations import fixation_heatmap, without_outliers
@@ -27,6 +28,7 @@ __all__ = [
     "SuperlevelSets",
     "Threshold",
     "axis_matrix",
+    "cell_means",
     "cell_shares",
     "component_boxes",
     "cumulative_weights",

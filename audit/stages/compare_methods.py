@@ -15,8 +15,9 @@ import pandas as pd
 from audit.config.load import load_config, read_resolved, results_folder
 from audit.config.model import Config
 from audit.errors import AuditError
-from audit.stages.classes import expected_hits, skill
+from audit.heatmaps import cell_means
 from audit.stages.eligibility import level_of
+from audit.stages.figures import expected_hits, skill
 from audit.stages.gather import Gathered, MapGroup, configured_order, gather
 from audit.stages.layout import Layout
 from audit.stages.score import KEYS
@@ -293,23 +294,12 @@ def area_average(maps: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
 
     ``grid`` is no finer than the maps, which come back as they are where it is their own.
     """
-    averaged = maps.astype(np.float64)
+    averaged = cell_means(maps, grid)
     if maps.shape[1:] == grid:
         return averaged
-    down, across = (_overlaps(*sizes) for sizes in zip(maps.shape[1:], grid, strict=True))
-    averaged = np.einsum("nhw,wj->nhj", averaged, across)  # no BLAS: see audit.metrics
-    averaged = np.einsum("ih,nhj->nij", down.T, averaged)
     # What is equal but for the order of its sum has to be tied.
     step = ROUNDING * np.abs(averaged).max(axis=(1, 2), keepdims=True)
     return np.divide(averaged, step, out=np.zeros_like(averaged), where=step > 0).round()
-
-
-def _overlaps(fine: int, coarse: int) -> np.ndarray:
-    """float64 (fine, coarse): the share of each coarse cell that each fine one covers."""
-    low, high = np.arange(fine) / fine, np.arange(1, fine + 1) / fine
-    left, right = np.arange(coarse) / coarse, np.arange(1, coarse + 1) / coarse
-    shared = np.minimum(high[:, None], right) - np.maximum(low[:, None], left)
-    return np.maximum(shared, 0) * coarse
 
 
 def ranks(values: np.ndarray) -> np.ndarray:

@@ -17,17 +17,24 @@ from audit.config.model import Config
 from audit.errors import AuditError
 from audit.images.duplicates import near_duplicate_groups
 from audit.stages.eligibility import is_baseline
+from audit.stages.judged_grid import on_grid
 from audit.stages.layout import Layout
 from audit.stages.score import KEYS
 from audit.tables.parquet import ROWS_PER_GROUP, count_rows, read_table
 
 NULLABLE = {pa.bool_(): pd.BooleanDtype(), pa.int32(): pd.Int32Dtype()}
 SWEEPS = ("mask_iou_sweep", "box_iou_sweep")
+# Further columns of lists that are of one length in all scored records.
+LISTS = (
+    *SWEEPS, "box_iou_wsol_sweep", "heatmap_box_sweep", "heatmap_box", "levels_inside", "levels_outside",
+)  # fmt: skip
 # Columns of a shard's two tables -> fields of a MapGroup.
 EXPLAINED = {"heatmap": "relative", "heatmap_scale": "scales"}
 SCORED = {"weights_inside": "weights_inside", "weights_view": "weights_view"}
+CORNERS = ("x0", "y0", "x1", "y1")
+INDEX_COLUMNS = ["image_id", "file_name", "where", "sha256", "width", "height", "objects"]
 # What is not read as one table.
-HEAVY = (*EXPLAINED, *SCORED, "view", "boxes", *SWEEPS)
+HEAVY = ("heatmap", *SCORED, "view", "boxes", *LISTS)
 
 
 @dataclass(frozen=True)
@@ -35,14 +42,21 @@ class MapGroup:
     """The maps of one method at one layer, scored records alone, as small as they are stored."""
 
     grid: tuple[int, int]
+    judged_grid: tuple[int, int]
+    """That on which the method is judged, no finer than ``grid``; weights are those of its cells."""
     relative: np.ndarray
-    """float16 (k, cells): each map over its maximum."""
+    """float16 (k, cells of ``grid``): each map over its maximum."""
     scales: np.ndarray
     """float32 (k,): the maxima."""
     weights_inside: np.ndarray
     """float32 (k, cells): what a cell weighs in the record's boxes."""
     weights_view: np.ndarray
     """float32 (k, cells): what a cell weighs in the record's view."""
+
+    def judged(self, places: np.ndarray) -> np.ndarray:
+        """float32 (n, cells of ``judged_grid``): the maps at these places, as they are judged."""
+        maps = self.heatmaps(places).reshape(len(places), *self.grid)
+        return on_grid(maps, self.judged_grid).reshape(len(places), self.weights_inside.shape[1])
 
     def heatmaps(self, places: np.ndarray) -> np.ndarray:
         """float32 (n, cells): the maps at these places, as :func:`audit.heatmaps.decode` gives them."""
@@ -62,7 +76,8 @@ class Arrays:
     boxes: list[np.ndarray]
     """n float64 arrays (k_i, 4), xyxy; slices of one array."""
     sweeps: dict[str, np.ndarray]
-    """Name -> float64 (n, thresholds), NaN where it was not taken."""
+    """Name -> (n, items) of the lists' own float type, NaN where it was not taken. Columns of metrics
+    that were not chosen are not there."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +102,8 @@ class Gathered:
 
 def method_layers(records: pd.DataFrame) -> list[tuple[str, str]]:
     """Each (method, layer) of a table of records, sorted."""
-    return sorted(set(zip(records["method"], records["layer"], strict=True)))
+    pairs = records[["method", "layer"]].drop_duplicates()
+    return sorted(pairs.itertuples(index=False, name=None))
 
 
 def configured_order(
@@ -115,10 +131,7 @@ def gather(layout: Layout, shards: list[str]) -> Gathered:
     ------
     AuditError: a shard's tables do not belong together.
     """
-    index = pa.concat_tables(
-        read_table(layout.index(s), ["image_id", "file_name", "where", "sha256", "objects"])
-        for s in shards
-    )
+    index = pa.concat_tables(read_table(layout.index(s), INDEX_COLUMNS) for s in shards)
     seen = pa.concat_tables(read_table(layout.seen(s)) for s in shards)
     records = pa.concat_tables(_shard_records(layout, s) for s in shards)
     order = np.lexsort([np.asarray(records[k].to_pylist(), object) for k in reversed(KEYS)])
@@ -174,7 +187,7 @@ def _images(index: pa.Table, seen: pa.Table) -> pd.DataFrame:
 
 
 def _objects(index: pa.Table) -> pd.DataFrame:
-    """One row an object: file_name, class_name, ignored."""
+    """One row an object: file_name, where, class_name, ignored and its corners."""
     counts = [len(o) for o in index["objects"].to_pylist()]
     flat = pa.concat_arrays([c.flatten() for c in index["objects"].chunks])
     names = np.repeat(np.asarray(index["file_name"].to_pylist(), object), counts)
@@ -185,6 +198,7 @@ def _objects(index: pa.Table) -> pd.DataFrame:
             "where": where,
             "class_name": flat.field("class_name").to_pylist() if len(flat) else [],
             "ignored": np.array(flat.field("ignored").to_pylist(), bool) if len(flat) else [],
+            **{c: np.array(flat.field(c) if len(flat) else [], np.float64) for c in CORNERS},
         }
     )
 
@@ -206,7 +220,7 @@ def _arrays(
         places=places,
         views=_lists(scores, "view")[0].reshape(-1, 4)[order],
         boxes=[boxes[i] for i in order],
-        sweeps={name: _sweep(scores, name)[order] for name in SWEEPS if _has(scores[0], name)},
+        sweeps={name: _sweep(scores, name)[order] for name in LISTS if _has(scores[0], name)},
     )
 
 
@@ -222,7 +236,8 @@ def _maps(
     for key, number in numbers.items():
         mine = group_of == number
         places[mine] = np.arange(mine.sum())
-        groups.append(_empty(_grid(records, *key), int(mine.sum())))
+        grids = _grid(records, *key, "grid"), _grid(records, *key, "judged")
+        groups.append(_empty(*grids, int(mine.sum())))
     # From here on in the order of the shards.
     group_of, places_there = _back(group_of, order), _back(places, order)
     for file, fields in ((layout.explained, EXPLAINED), (layout.scores, SCORED)):
@@ -253,22 +268,23 @@ def _batches(paths: Sequence[Path], columns: list[str]) -> Iterator[pa.RecordBat
             yield from file.iter_batches(batch_size=ROWS_PER_GROUP, columns=columns)
 
 
-def _grid(records: pd.DataFrame, method: str, layer: str) -> tuple[int, int]:
+def _grid(records: pd.DataFrame, method: str, layer: str, name: str) -> tuple[int, int]:
     mine = records[(records["method"] == method) & (records["layer"] == layer)]
-    grids = mine[["grid_height", "grid_width"]].drop_duplicates()
+    grids = mine[[f"{name}_height", f"{name}_width"]].drop_duplicates()
     if len(grids) > 1:
         raise AuditError(
             "its maps have several grids", where=f"{method} at {layer}",
             hint="delete stages/explain and run again",
         )  # fmt: skip
-    return int(grids["grid_height"].iloc[0]), int(grids["grid_width"].iloc[0])
+    return int(grids.iat[0, 0]), int(grids.iat[0, 1])
 
 
-def _empty(grid: tuple[int, int], count: int) -> MapGroup:
-    shape = (count, grid[0] * grid[1])
+def _empty(grid: tuple[int, int], judged_grid: tuple[int, int], count: int) -> MapGroup:
+    shape = (count, judged_grid[0] * judged_grid[1])
     return MapGroup(
         grid,
-        np.empty(shape, np.float16),
+        judged_grid,
+        np.empty((count, grid[0] * grid[1]), np.float16),
         np.empty(count, np.float32),
         np.empty(shape, np.float32),
         np.empty(shape, np.float32),
@@ -286,18 +302,18 @@ def _numbers(column: pa.Array) -> np.ndarray:
 
 def _lists(paths: Sequence[Path], name: str) -> tuple[np.ndarray, np.ndarray]:
     """The numbers of a column of lists over all shards, end to end, and how many each list has."""
-    values, counts = [np.empty(0)], [np.empty(0, np.int64)]
+    values, counts = [], [np.empty(0, np.int64)]
     for batch in _batches(paths, [name]):
         values.append(_numbers(batch[name]))
         counts.append(pc.fill_null(pc.list_value_length(batch[name]), 0).to_numpy())
-    return np.concatenate(values), np.concatenate(counts)
+    return np.concatenate(values or [np.empty(0)]), np.concatenate(counts)
 
 
 def _sweep(paths: Sequence[Path], name: str) -> np.ndarray:
-    """float64 (n, thresholds), NaN where there is no list."""
+    """float (n, items), NaN where there is no list."""
     values, counts = _lists(paths, name)
     width = int(counts.max(initial=0))
-    out = np.full((len(counts), width), np.nan)
+    out = np.full((len(counts), width), np.nan, values.dtype)
     out[counts > 0] = values.reshape(-1, width) if width else np.nan
     return out
 

@@ -41,6 +41,7 @@ def inspect_model(config: Config) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "sha256": digest_file(config.model.path or config.model.weights or ""),
         "facts": facts.as_dict(),
+        "reference_grid": probe.default_grid(),
         "labels": labels,
         "notes": method_notes(config, probe, methods),
     }

@@ -6,6 +6,7 @@ What is known without the model again. The verdicts of its classes are those of 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,13 +16,20 @@ import pandas as pd
 from audit.config.model import Config
 from audit.errors import AuditError
 from audit.progress import Progress
+from audit.stages.ambiguity import ambiguity_table
+from audit.stages.calibration import calibrate, with_calibrated
 from audit.stages.classes import ALL, class_table, threshold_table
+from audit.stages.clusters import clusters
 from audit.stages.compare_methods import run_compare_methods
 from audit.stages.counts import record_counts, run_counts
 from audit.stages.eligibility import mark_eligible
+from audit.stages.figures import Answers, cluster_of, numbers
 from audit.stages.flagged import flagged_table
 from audit.stages.gather import Gathered, configured_order, exclusions, gather
 from audit.stages.layout import Layout
+from audit.stages.localisation import write_localisation
+from audit.stages.metadata import labels_of
+from audit.stages.strata import strata_table
 from audit.tables.atomic import write_json
 from audit.tables.csv import write_csv
 from audit.tables.parquet import write_frame
@@ -30,11 +38,12 @@ PREDICTION_COLUMNS = (
     "image_id", "file_name", "target_class", "method", "layer", "role", "predicted_class",
     "predicted_score", "correct", "target_score", "target_probability", "n_boxes", "n_ignored",
     "n_classes", "reference", "area_fraction", "status", "reason", "pointing_hit",
-    "pointing_hit_0px", "pointing_hit_15px", "point_x", "point_y", "pointing_tied", "pointing_note",
-    "pointing_chance", "pointing_chance_15px", "pointing_chance_cells", "pointing_center",
-    "energy_in_box", "energy_in_padding", "energy_ceiling", "energy_skill", "energy_cover",
-    "skill_over_shuffled", "threshold", "mask_iou", "box_iou", "localisation_correct",
-    "largest_box_cells", "duplicate_of", "eligible", "ineligible_reason", "background_focused",
+    "pointing_hit_0px", "pointing_hit_15px", "point_x", "point_y", "pointing_distance",
+    "pointing_tied", "pointing_note", "pointing_chance", "pointing_chance_15px",
+    "pointing_chance_cells", "pointing_center", "energy_in_box", "energy_in_padding",
+    "energy_ceiling", "energy_skill", "energy_cover", "skill_over_shuffled", "threshold",
+    "mask_iou", "box_iou", "localisation_correct", "largest_box_cells", "duplicate_of",
+    "eligible", "ineligible_reason", "background_focused",
 )  # fmt: skip
 EXCLUDED_COLUMNS = ("kind", "file_name", "where", "reason", "detail", "class_name", "n_boxes")
 
@@ -53,12 +62,15 @@ def run_judge(
             "no record to score: no image has a class to explain", where="targets.classes",
             hint="see dataset.classes, and stages/model.json for the classes that are not mapped",
         )  # fmt: skip
-    gathered = replace(gathered, records=mark_eligible(gathered.records))
+    labels = labels_of(config, gathered.images["file_name"].tolist())
+    gathered = _marked(_clustered(gathered, labels, config), config)
+    calibration = calibrate(gathered, config.audit.seed)
+    gathered = with_calibrated(gathered, calibration, config)
     order = configured_order(gathered.pairs, config, found)
     classes = list(found["classes"])
-    accuracy = accuracy_by_class(gathered, classes, found["facts"]["output"])
-    per_class, over_shuffled = class_table(gathered, classes, accuracy, config)
-    records = gathered.records.assign(skill_over_shuffled=over_shuffled)
+    answers = answers_by_class(gathered, classes, found["facts"]["output"])
+    judged = class_table(gathered, classes, answers, config)
+    records = gathered.records.assign(skill_over_shuffled=judged.over_shuffled)
     records = _with_names(records, gathered)
     excluded = excluded_table(gathered, exclusions(layout), classes)
     predictions = records.reindex(columns=_ordered(records))
@@ -70,7 +82,12 @@ def run_judge(
     thresholds = threshold_table(gathered, classes, config.heatmap.sweep)
     write_csv(layout.root / "thresholds.csv", thresholds)
     write_csv(layout.root / "excluded.csv", excluded)
-    write_frame(layout.judged, per_class)
+    write_localisation(config, layout, gathered, calibration, classes, order)
+    strata = strata_table(gathered, classes, labels, config)
+    write_csv(layout.root / "strata.csv", strata)
+    write_csv(layout.root / "ambiguity.csv", ambiguity_table(gathered, classes))
+    write_csv(layout.root / "sensitivity.csv", judged.sensitivity)
+    write_frame(layout.judged, judged.classes)
     write_json(layout.counts, {"counts": counts, "methods": _by_method(order, predictions)})
     run_compare_methods(config, layout, manifest, found, gathered=gathered)
     several = f" by {len(order)} methods and layers" if len(order) > 1 else ""
@@ -86,8 +103,8 @@ def _by_method(order: list[tuple[str, str]], predictions: pd.DataFrame) -> list[
     return rows
 
 
-def accuracy_by_class(gathered: Gathered, classes: list[str], output: str) -> dict[str, np.ndarray]:
-    """Right (1.) or wrong (0.) for each image with the class annotated; for :data:`ALL`, each image.
+def answers_by_class(gathered: Gathered, classes: list[str], output: str) -> dict[str, Answers]:
+    """Right or wrong for each image with the class annotated; for :data:`ALL`, each image.
 
     Single-label models: the top output belongs to an annotated class. Multi-label: the class's own
     probability passes .5, known where the class was explained.
@@ -95,17 +112,25 @@ def accuracy_by_class(gathered: Gathered, classes: list[str], output: str) -> di
     if output == "sigmoid":
         own = gathered.records[gathered.records["reference"] == "class"]
         own = own.drop_duplicates(["file_name", "target_class"])
-        right = own["correct"].to_numpy(np.float64, na_value=np.nan)
-        by_class = {c: right[(own["target_class"] == c).to_numpy()] for c in classes}
-        return {**by_class, ALL: right}
+        every = Answers(numbers(own, "correct"), cluster_of(own))
+        return {**_by_class(every, own["target_class"], classes), ALL: every}
     objects = gathered.objects[gathered.objects["class_name"].isin(classes)]
     pairs = objects[["file_name", "class_name"]].drop_duplicates()
-    images = gathered.images.loc[gathered.images["fault"].isna(), ["file_name", "predicted_class"]]
+    columns = ["file_name", "predicted_class", "cluster"]
+    images = gathered.images.loc[gathered.images["fault"].isna(), columns]
     pairs = pairs.merge(images, on="file_name", how="inner")
-    hit = (pairs["class_name"] == pairs["predicted_class"]).groupby(pairs["file_name"]).any()
-    right = hit.reindex(pairs["file_name"]).to_numpy(np.float64)
-    by_class = {c: right[(pairs["class_name"] == c).to_numpy()] for c in classes}
-    return {**by_class, ALL: hit.to_numpy(np.float64)}
+    pairs["hit"] = pairs["class_name"] == pairs["predicted_class"]
+    pairs["hit"] = pairs.groupby("file_name")["hit"].transform("any")
+    by_class = _by_class(_answers(pairs), pairs["class_name"], classes)
+    return {**by_class, ALL: _answers(pairs.drop_duplicates("file_name"))}
+
+
+def _answers(rows: pd.DataFrame) -> Answers:
+    return Answers(numbers(rows, "hit"), cluster_of(rows))
+
+
+def _by_class(every: Answers, names: pd.Series, classes: list[str]) -> dict[str, Answers]:
+    return {c: Answers(*(values[(names == c).to_numpy()] for values in every)) for c in classes}
 
 
 def excluded_table(
@@ -147,6 +172,25 @@ def excluded_table(
     )
 
 
+def _clustered(gathered: Gathered, labels: Mapping[str, Sequence[str]], config: Config) -> Gathered:
+    """Images and records with ``cluster``, the number of their cluster of images."""
+    images, records = gathered.images, gathered.records
+    of_image = clusters(images["group"].to_numpy(np.int64), labels.get(config.flags.group))
+    place = pd.Index(images["file_name"]).get_indexer(records["file_name"])
+    return replace(
+        gathered,
+        images=images.assign(cluster=of_image),
+        records=records.assign(cluster=of_image[place]),
+    )
+
+
+def _marked(gathered: Gathered, config: Config) -> Gathered:
+    """Records with whether a verdict may rest on them, and why not."""
+    annotated = set(gathered.objects["class_name"])
+    records = mark_eligible(gathered.records, annotated, config.flags.label_error_score)
+    return replace(gathered, records=records)
+
+
 def _with_names(records: pd.DataFrame, gathered: Gathered) -> pd.DataFrame:
     """``duplicate_of``: the first image of a group of near-duplicates, by its file name."""
     first = gathered.images["file_name"].to_numpy()[records["group"].to_numpy(np.int64)]
@@ -157,5 +201,5 @@ def _with_names(records: pd.DataFrame, gathered: Gathered) -> pd.DataFrame:
 def _ordered(records: pd.DataFrame) -> list[str]:
     """The fixed columns first, then those of further metrics."""
     internal = {"grid_height", "grid_width", "point_u", "point_v", "tied", "map_kind", "group"}
-    internal |= {"width", "height", "heatmap_box"}
+    internal |= {"width", "height", "heatmap_scale", "cluster", "judged_height", "judged_width"}
     return [*PREDICTION_COLUMNS, *(c for c in records if c not in {*PREDICTION_COLUMNS, *internal})]

@@ -1,10 +1,11 @@
-"""Columns about each image beside its boxes: what a model's other inputs are fed with."""
+"""Columns about each image beside its boxes: what a model's other inputs are fed with, and labels
+by which images are told apart."""
 
 from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,67 @@ def read_metadata(path: Path, columns: Sequence[str]) -> dict[str, dict[str, flo
     ------
     AuditError: the file or a column is missing, a name comes twice, a value is no finite number.
     """
-    rows: dict[str, dict[str, float]] = {}
+    return _read(path, columns, _number)
+
+
+def read_labels(path: Path, columns: Sequence[str]) -> dict[str, dict[str, str]]:
+    """File name -> column -> text without blanks around it, empty for an empty field.
+
+    Raises
+    ------
+    AuditError: the file or a column is missing, a name comes twice.
+    """
+    return _read(path, columns, lambda text, _: (text or "").strip())
+
+
+def label_columns(config: Config) -> list[str]:
+    """The columns that the config tells images apart by."""
+    group = [config.flags.group] if config.flags.group is not None else []
+    return list(dict.fromkeys([*config.strata.columns, *group]))
+
+
+def check_labels(config: Config, where: str) -> None:
+    """Refuse columns of labels that the metadata file cannot give, before anything is run.
+
+    Raises
+    ------
+    AuditError: there is no such file, or as :func:`read_labels`.
+    """
+    columns = label_columns(config)
+    if columns and config.dataset.metadata is None:
+        key = "flags.group" if config.flags.group in columns else "strata.columns"
+        raise AuditError(
+            "is missing", where=f"{where}: dataset.metadata",
+            expected=f"the CSV file that {key} names columns of",
+        )  # fmt: skip
+    if columns:
+        read_labels(Path(config.dataset.metadata), columns)
+
+
+def labels_of(config: Config, file_names: Sequence[str]) -> dict[str, list[str]]:
+    """Column -> label of each image, empty where the file has none for it.
+
+    Raises
+    ------
+    AuditError: as :func:`check_labels`; the file has a row for none of the images.
+    """
+    columns = label_columns(config)
+    if not columns:
+        return {}
+    rows = read_labels(Path(config.dataset.metadata), columns)
+    if file_names and not any(name in rows for name in file_names):
+        raise AuditError(
+            "has no row for any image", where="dataset.metadata", received=file_names[0],
+            hint=nearest(file_names[0], rows) if rows else None,
+        )  # fmt: skip
+    return {c: [rows[n][c] if n in rows else "" for n in file_names] for c in columns}
+
+
+def _read(
+    path: Path, columns: Sequence[str], parse: Callable[[str | None, str], Any]
+) -> dict[str, dict[str, Any]]:
+    """File name -> column -> ``parse(text, where)``."""
+    rows: dict[str, dict[str, Any]] = {}
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, strict=True)
@@ -90,7 +151,7 @@ def read_metadata(path: Path, columns: Sequence[str]) -> dict[str, dict[str, flo
                 name = row[KEY] or ""
                 if name in rows:
                     raise AuditError(f"image {name!r} comes twice", where=where)
-                rows[name] = {c: _number(row[c], f"{where}: {c}") for c in columns}
+                rows[name] = {c: parse(row[c], f"{where}: {c}") for c in columns}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise AuditError(f"cannot be read: {error}", where=f"dataset.metadata: {path}") from None
     return rows

@@ -115,3 +115,10 @@ class TargetChooser:
         if not mapped:
             return None
         return self._class_of.get(int(probabilities.argmax())) in mapped
+
+
+def output_rank(outputs: Sequence[int], probabilities: np.ndarray) -> int:
+    """Place of a class's best output among all of the model's, from 1; of equal ones the first is
+    ahead, as where the top output is taken."""
+    order = np.argsort(-probabilities, kind="stable")
+    return int(np.flatnonzero(np.isin(order, outputs))[0]) + 1

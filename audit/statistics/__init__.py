@@ -2,10 +2,21 @@
 
 - :mod:`.intervals`: what stands beside a rate or a mean.
 - :mod:`.significance`: p-values, and their correction over classes.
+- :mod:`.laid`: the maps of a class laid on each other's images.
 - :mod:`.shuffled`: other images' maps of the class as the baseline.
 - :mod:`.verdict`: pass, flagged, insufficient or inconclusive, with the sentence that says why.
 """
 
+from .confirmation import (
+    MAX_CONTROL_AREA,
+    ConfirmationRule,
+    FillEvidence,
+    class_state,
+    fill_evidence,
+    fill_is_valid,
+    fill_state,
+    kept_share,
+)
 from .intervals import (
     Estimate,
     Interval,
@@ -15,7 +26,8 @@ from .intervals import (
     clustered_rate,
     wilson_interval,
 )
-from .shuffled import ClassMaps, ShuffledBaselines, energy_skill, shuffled_baselines, skill_matrix
+from .laid import ClassMaps, Laid, energy_skill, lay, skill_matrix
+from .shuffled import ShuffledBaselines, shuffled_baselines, shuffled_rate
 from .significance import binomial_excess_p, false_discovery_q, permutation_p
 from .verdict import (
     ClassEvidence,
@@ -29,17 +41,22 @@ from .verdict import (
 )
 
 __all__ = [
+    "MAX_CONTROL_AREA",
     "ClassEvidence",
     "ClassMaps",
     "ClassVerdict",
+    "ConfirmationRule",
     "Estimate",
+    "FillEvidence",
     "Interval",
+    "Laid",
     "ShuffledBaselines",
     "Verdict",
     "VerdictRule",
     "binomial_excess_p",
     "class_p_values",
     "class_q_values",
+    "class_state",
     "class_verdict",
     "class_verdicts",
     "clopper_pearson_interval",
@@ -48,8 +65,14 @@ __all__ = [
     "clustered_rate",
     "energy_skill",
     "false_discovery_q",
+    "fill_evidence",
+    "fill_is_valid",
+    "fill_state",
+    "kept_share",
+    "lay",
     "permutation_p",
     "shuffled_baselines",
+    "shuffled_rate",
     "skill_matrix",
     "wilson_interval",
 ]

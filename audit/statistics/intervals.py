@@ -25,8 +25,8 @@ N_RESAMPLES = 2000
 # lie within a tenth of a standard error of the normal ones, resampling error included.
 MAX_BOOTSTRAP_CLUSTERS = 5000
 
-# Drawn indices held at once: two gathers of float64 beside them make about 50 MB.
-_CHUNK = 1 << 21
+# Drawn indices held at once, 2 MB, with as much for each gather: what a core's cache holds.
+_CHUNK = 1 << 18
 
 # Residuals below this share of the values' own size are rounding, not spread.
 _ROUNDING = 1e-12
@@ -298,9 +298,12 @@ def _resampled_ratios(
     g = len(sums)
     rows = max(1, _CHUNK // g)
     ratios = np.empty(n_resamples)
+    # Clusters of one size, as a rule of one record: every resample has as many.
+    total = g * counts[0] if (counts == counts[0]).all() else None
     for start in range(0, n_resamples, rows):
         drawn = rng.integers(0, g, size=(min(rows, n_resamples - start), g))
-        ratios[start : start + rows] = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+        of_resample = counts[drawn].sum(axis=1) if total is None else total
+        ratios[start : start + rows] = sums[drawn].sum(axis=1) / of_resample
     return ratios
 
 

@@ -11,8 +11,8 @@ confirmation to say, and the sentences here promise no more than that.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -61,6 +61,9 @@ class ClassEvidence:
     """Background-focused rate of same-class maps of other images; None or NaN: not known."""
     permutation_p: float | None = None
     """p of "own maps do no better than shuffled ones"; None or NaN: not known."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Why other records of the class do not count, in words that go on from "because", and how many
+    each; told where too few are left."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.n_background_focused <= self.n_eligible:
@@ -163,35 +166,35 @@ def _decide(
 ) -> tuple[Verdict, str]:
     if evidence.n_eligible < rule.min_eligible:
         return "insufficient", (
-            f"Too few images to judge: {evidence.n_eligible} eligible, "
-            f"{rule.min_eligible} are needed."
+            f"Too few images to judge by: {evidence.n_eligible} of the {rule.min_eligible} that are "
+            f"needed{_main_reason(evidence)}."
         )
     if q <= rule.alpha:
         return _decide_high(evidence, q, rule)
     if upper < rule.max_rate:
         return _decide_low(evidence, upper, rule)
     return "inconclusive", (
-        f"{_observed(evidence)}; from this many images the true rate may lie on either side of the "
-        f"{_percent(rule.max_rate)} tolerated (at most {_percent(upper)}, q {_small(q)})."
+        f"{_observed(evidence)}, which settles nothing: with {_percent(1 - rule.alpha)} confidence "
+        f"the true rate may be as high as {_percent(upper)}, and more than the "
+        f"{_percent(rule.max_rate)} tolerated is not shown either ({_chance(q, rule)})."
     )
 
 
 def _decide_high(evidence: ClassEvidence, q: float, rule: VerdictRule) -> tuple[Verdict, str]:
     """The rate is significantly above the margin: is it also the maps' own doing?"""
     told = (
-        f"{_observed(evidence)}, more than the {_percent(rule.max_rate)} tolerated (q {_small(q)})"
+        f"{_observed(evidence)}, more than the {_percent(rule.max_rate)} tolerated and more than "
+        f"chance explains ({_chance(q, rule)})"
     )
     shuffled = _known(evidence.shuffled_rate)
     if shuffled is None:
         return "inconclusive", (
-            f"{told}, but there is no rate of other images' heatmaps to hold it against."
+            f"{told}, but there are no heatmaps of other images of the class to hold it against."
         )
+    others = f"heatmaps of other images of the class would do so in {_percent(shuffled)}"
     if evidence.rate >= rule.shuffled_share * shuffled:
-        return "flagged", f"{told}; other images' heatmaps do so in {_percent(shuffled)}."
-    return "inconclusive", (
-        f"{told}, yet other images' heatmaps do so in {_percent(shuffled)}: "
-        "the heatmaps do follow the object."
-    )
+        return "flagged", f"{told}; {others}."
+    return "inconclusive", f"{told}, yet {others}: those of these images do follow the object."
 
 
 def _decide_low(evidence: ClassEvidence, upper: float, rule: VerdictRule) -> tuple[Verdict, str]:
@@ -205,14 +208,36 @@ def _decide_low(evidence: ClassEvidence, upper: float, rule: VerdictRule) -> tup
         return "inconclusive", (
             f"{told}, but whether the heatmaps follow their own image was not tested."
         )
+    dealt = (
+        "dealt out at random among these images, they would fit as well with a probability of "
+        f"p {_small(p)}"
+    )
     if p <= rule.alpha:
         return "pass", (
-            f"{told}, and heatmaps fit their own image better than others' do (p {_small(p)})."
+            f"{told}, and the heatmaps fit their own images better than other images of the class "
+            f"({dealt})."
         )
     return "inconclusive", (
-        f"{told}, but the heatmaps fit their own image no better than other images' heatmaps do "
-        f"(p {_small(p)}), so they cannot clear the class."
+        f"{told}, but the heatmaps fit other images of the class as well as their own ({dealt}), "
+        "so that a low rate cannot clear the class."
     )
+
+
+def _chance(q: float, rule: VerdictRule) -> str:
+    """What q is, in words: an adjusted p of the tolerated rate."""
+    return (
+        f"if {_percent(rule.max_rate)} were true, so many would be seen with a probability of "
+        f"q {_small(q)}, corrected for the number of classes"
+    )
+
+
+def _main_reason(evidence: ClassEvidence) -> str:
+    """Why most of the other records do not count; of equals the one that is named first."""
+    total = sum(evidence.left_out.values())
+    if not total:
+        return ""
+    reason, count = max(evidence.left_out.items(), key=lambda item: item[1])
+    return f"; others do not count, {count} of {total} because {reason}"
 
 
 def _observed(evidence: ClassEvidence) -> str:

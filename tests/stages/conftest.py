@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -20,6 +21,7 @@ from audit.stages.overlays import run_overlays
 from audit.stages.score import run_score
 from audit.stages.summarise import run_summarise
 from audit.tables.atomic import write_json
+from audit.tables.csv import write_csv
 from audit.tables.parquet import write_rows
 
 WIDTH, HEIGHT = 40, 30
@@ -196,7 +198,7 @@ class StageFiles:
         return dict(zip(names, key, strict=True)) | {
             "role": "annotated", "reference": reference,
             "correct": predicted == key[1] if reference == "class" else False,
-            "target_score": 1.0, "target_probability": 0.9,
+            "target_score": 1.0, "target_probability": 0.9, "target_rank": 1,
             "grid_height": a.shape[0], "grid_width": a.shape[1], "heatmap": data,
             "heatmap_scale": scale, "point_u": peak.u, "point_v": peak.v, "tied": peak.tied,
             "map_kind": "even" if key[2] == "uniform" else peak.kind,
@@ -207,8 +209,11 @@ class StageFiles:
         for shard in self.names:
             run_score(self.config, self.layout, self.found, shard, Progress("score"), 1)
         run_judge(self.config, self.layout, self.manifest, self.found, Progress("judge"))
+        # In place of the two stages that ask the model.
         write_json(self.layout.confirmed, {})
         write_json(self.layout.fitness, {})
+        for name in ("confirmation.csv", "sanity.csv"):
+            write_csv(self.root / name, pd.DataFrame(columns=["method"]))
         run_summarise(self.config, self.layout, self.manifest, self.found, Progress("summarise"))
         run_overlays(self.config, self.layout, self.found, Progress("overlays"))
         return self

@@ -1,98 +1,23 @@
 """Rows of per_class.csv and thresholds.csv, worked out by hand on small tables."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from audit.config.model import Config
-from audit.stages.classes import ALL, COLUMNS, class_table, skill, threshold_table
-from audit.stages.gather import Arrays, Gathered, MapGroup, method_layers
-
-CONFIG = Config.model_validate(
-    {
-        "audit": {"name": "t"},
-        "model": {"path": "m.keras", "preprocess": "none"},
-        "dataset": {"format": "coco", "annotations": "a", "images": "i"},
-        "flags": {"min_eligible": 2},
-    }
-)
-SIDE = 4  # a 4x4 map on a 40x40 picture: cells of ten pixels
-
-
-def record(file_name, target, hit=True, cell=(0, 0), **change):
-    """A record whose box is the top left quarter and whose map is one bright cell (row, column)."""
-    inside = cell[0] < 2 and cell[1] < 2
-    weights = np.zeros((SIDE, SIDE), np.float32)
-    weights[:2, :2] = 100
-    heatmap = np.zeros((SIDE, SIDE), np.float32)
-    heatmap[cell] = 1
-    return {
-        "file_name": file_name, "target_class": target, "method": "gradcam", "layer": "out",
-        "reference": "class", "status": "scored", "correct": True,
-        "pointing_note": "", "pointing_hit": hit, "pointing_hit_15px": hit, "pointing_chance": 0.25,
-        "pointing_chance_cells": 0.25, "pointing_center": False, "mask_iou": 0.2, "box_iou": 0.4,
-        "localisation_correct": False, "energy_in_box": float(inside), "energy_ceiling": 1.0,
-        "energy_skill": 1.0 if inside else -1 / 3, "area_fraction": 0.25, "eligible": True,
-        "background_focused": not inside, "width": 40, "height": 40,
-        "point_u": (cell[1] + 0.5) / SIDE, "point_v": (cell[0] + 0.5) / SIDE,
-        "heatmap": heatmap.ravel(), "weights": weights.ravel(), "sweep": (0.2, 0.3),
-        "box_sweep": (0.4, 0.6),
-    } | change  # fmt: skip
-
-
-UNSCORED = {
-    "status": "unscored", "eligible": False,
-    **dict.fromkeys(("pointing_hit", "pointing_hit_15px", "pointing_center", "background_focused")),
-    **dict.fromkeys(("localisation_correct", "mask_iou", "box_iou", "energy_in_box")),
-    **dict.fromkeys(("energy_ceiling", "energy_skill", "pointing_chance", "area_fraction")),
-    "sweep": None, "box_sweep": None, "weights": np.full(SIDE * SIDE, np.nan, np.float32),
-}  # fmt: skip
-
-
-def gathered(*rows):
-    rows = [dict(r) for r in rows]
-    apart = {k: [r.pop(k) for r in rows] for k in ("heatmap", "weights", "sweep", "box_sweep")}
-    frame = pd.DataFrame(rows)
-    truth = ("correct", "pointing_hit", "pointing_hit_15px", "pointing_center")
-    truth += ("background_focused", "localisation_correct")
-    frame = frame.astype(dict.fromkeys(truth, "boolean"))
-    frame["group"] = pd.factorize(frame["file_name"])[0]
-    return Gathered(frame, arrays(frame, apart), pd.DataFrame(), pd.DataFrame())
-
-
-def arrays(frame, apart):
-    """What gather makes of maps, weights and sweeps; unscored records have no map."""
-    maps, places = {}, np.full(len(frame), -1)
-    for method, layer in method_layers(frame):
-        mine = (frame["method"] == method) & (frame["layer"] == layer)
-        rows = np.flatnonzero(mine & (frame["status"] == "scored"))
-        places[rows] = np.arange(len(rows))
-        heatmaps, weights = (
-            np.array([apart[k][i] for i in rows], np.float32).reshape(len(rows), SIDE * SIDE)
-            for k in ("heatmap", "weights")
-        )
-        maps[method, layer] = MapGroup(
-            (SIDE, SIDE),
-            heatmaps.astype(np.float16),
-            np.ones(len(rows), np.float32),
-            weights,
-            np.full_like(weights, 100),
-        )
-    sweeps = {
-        f"{name}_sweep": np.array([(np.nan, np.nan) if v is None else v for v in apart[key]])
-        for name, key in (("mask_iou", "sweep"), ("box_iou", "box_sweep"))
-    }
-    views = np.tile([0.0, 0, 40, 40], (len(frame), 1))
-    boxes = [np.array([[0.0, 0, 20, 20]])] * len(frame)
-    return Arrays(maps, places, views, boxes, sweeps)
+from audit.stages.classes import ALL, COLUMNS, class_table, threshold_table
+from audit.stages.eligibility import NO_VERDICT
+from audit.stages.figures import Answers, skill
+from tests.stages.hand_made import CONFIG, UNSCORED, gathered, record
 
 
 def table(*rows, classes=("cat", "dog"), accuracy=None, config=CONFIG):
-    found, over = class_table(gathered(*rows), classes, accuracy or {}, config)
-    assert tuple(found.columns) == COLUMNS
-    return found.set_index("class"), over
+    answers = {c: Answers(a, np.arange(len(a))) for c, a in (accuracy or {}).items()}
+    found = class_table(gathered(*rows), classes, answers, config)
+    assert tuple(found.classes.columns) == COLUMNS
+    return found.classes.set_index("class"), found.over_shuffled
 
 
 def test_rates_and_means_by_hand():
@@ -111,6 +36,17 @@ def test_rates_and_means_by_hand():
     assert cat["accuracy_low"] == pytest.approx(0.3006418, abs=1e-6)
     assert cat["accuracy_high"] == pytest.approx(0.9544127, abs=1e-6)
     assert cat["mean_iou_low"] <= 0.4 <= cat["mean_iou_high"]
+
+
+def test_accuracy_of_images_that_are_no_independent_ones_has_a_wider_interval():
+    right = np.tile([1.0, 0.0], 10)
+    rows = gathered(record("a", "cat"), record("b", "cat"))
+    alone, pairs = (
+        class_table(rows, ["cat"], {"cat": Answers(right, clusters)}, CONFIG).classes.iloc[0]
+        for clusters in (np.arange(20), np.arange(20) % 10)
+    )
+    assert alone["accuracy"] == pairs["accuracy"] == 0.5
+    assert pairs["accuracy_low"] < alone["accuracy_low"] - 0.03
 
 
 def test_pointing_skill_is_that_of_the_means():
@@ -187,6 +123,17 @@ def test_shuffled_baselines_are_of_the_other_images_maps():
     assert found.loc["cat", "skill_over_shuffled"] == pytest.approx(0, abs=1e-6)
 
 
+def test_maps_of_one_cluster_are_no_other_images_maps():
+    """Two frames of one video that hit, and a third picture that misses."""
+    rows = [record("a", "cat"), record("b", "cat"), record("c", "cat", False, (3, 3))]
+    given = gathered(*rows)
+    records = given.records.assign(cluster=[0, 0, 2])
+    found = class_table(replace(given, records=records), ["cat"], {}, CONFIG)
+    # The miss on each frame, and both frames on the third picture.
+    assert found.classes["pointing_shuffled"][0] == pytest.approx((0 + 0 + 1) / 3)
+    np.testing.assert_allclose(found.over_shuffled, [4 / 3, 4 / 3, -4 / 3], atol=1e-6)
+
+
 def test_a_single_record_has_nothing_to_be_shuffled_with():
     found, over = table(record("a", "cat"))
     assert math.isnan(found.loc["cat", "pointing_shuffled"]) and np.isnan(over).all()
@@ -210,7 +157,7 @@ def test_all_classes_together_count_a_picture_of_two_classes_once():
 
 def test_methods_have_rows_of_their_own():
     rows = [record("a", "cat"), record("a", "cat", False, (3, 3), method="other")]
-    found, _ = class_table(gathered(*rows), ["cat"], {}, CONFIG)
+    found, *_ = class_table(gathered(*rows), ["cat"], {}, CONFIG)
     rates = found[found["class"] == "cat"].set_index("method")["pointing_accuracy"]
     assert dict(rates) == {"gradcam": 1, "other": 0}
 
@@ -220,7 +167,7 @@ def test_layers_have_rows_and_corrections_of_their_own():
     rows = [record(f"d{k}", "dog", False, (3, k % 4)) for k in range(10)]
     rows += [record(f"c{k}", "cat") for k in range(10)]
     both = [{**r, "layer": layer} for layer in ("deep", "out") for r in rows]
-    found, _ = class_table(gathered(*both), ["cat", "dog"], {}, CONFIG)
+    found, *_ = class_table(gathered(*both), ["cat", "dog"], {}, CONFIG)
     assert list(zip(found["class"], found["layer"], strict=True)) == [
         (name, layer) for layer in ("deep", "out") for name in ("cat", "dog", ALL)
     ]
@@ -232,8 +179,8 @@ def test_layers_have_rows_and_corrections_of_their_own():
 def test_a_baseline_has_figures_and_no_verdict():
     """Ten misses: another method's class would be flagged for them."""
     rows = [record(f"d{k}", "dog", False, (3, 3), method="center") for k in range(10)]
-    found, over = class_table(gathered(*rows), ["dog"], {}, CONFIG)
-    assert list(found["reason"]) == ["a baseline: it explains nothing"] * 2
+    found, over, _ = class_table(gathered(*rows), ["dog"], {}, CONFIG)
+    assert list(found["reason"]) == [NO_VERDICT] * 2
     unknown = ["verdict", "confirmation", "p_value", "q_value", "permutation_p"]
     unknown += ["pointing_shuffled", "background_focused_shuffled", "skill_over_shuffled"]
     assert found[unknown].isna().all(axis=None) and np.isnan(over).all()
@@ -254,7 +201,7 @@ def test_an_even_map_hits_as_often_as_chance():
     """Expected hits .2, .3 and .7: their mean is .4, with an interval of means, and skill 0."""
     chances = {"a": 0.2, "b": 0.3, "c": 0.7}
     rows = [record(f, "cat", **(EVEN | {"pointing_chance": p})) for f, p in chances.items()]
-    found, _ = class_table(gathered(*rows), ["cat"], {}, CONFIG)
+    found, *_ = class_table(gathered(*rows), ["cat"], {}, CONFIG)
     for _, row in found.iterrows():
         assert row["pointing_accuracy"] == pytest.approx(0.4, abs=1e-12)
         assert row["pointing_accuracy"] == row["pointing_chance"] and row["pointing_skill"] == 0
@@ -266,7 +213,7 @@ def test_an_even_map_hits_as_often_as_chance():
 def test_an_even_map_without_a_box_expects_nothing():
     rows = [record("a", "cat", **(EVEN | {"pointing_chance": 0.2}))]
     rows.append(record("b", "cat", **(UNSCORED | {"method": "uniform", "pointing_note": None})))
-    found, _ = class_table(gathered(*rows), ["cat"], {}, CONFIG)
+    found, *_ = class_table(gathered(*rows), ["cat"], {}, CONFIG)
     assert found["pointing_accuracy"].tolist() == [0.2, 0.2]
 
 

@@ -10,7 +10,7 @@ from audit.config.model import Config
 from audit.stages.classes import ALL
 from audit.stages.flagged import flagged_table, overlay_name
 from audit.stages.gather import Gathered
-from audit.stages.judge import accuracy_by_class, excluded_table
+from audit.stages.judge import answers_by_class, excluded_table
 from audit.stages.overlays import choose, read_flagged
 from audit.tables.csv import write_csv
 
@@ -37,11 +37,13 @@ def objects(*pairs):
 
 
 def world(predicted, pairs, records=None):
-    return Gathered(records, {}, images(**predicted), objects(*pairs))
+    pictures = images(**predicted)
+    pictures["cluster"] = np.arange(len(pictures)) // 2
+    return Gathered(records, {}, pictures, objects(*pairs))
 
 
 def test_accuracy_is_per_image_with_the_class():
-    found = accuracy_by_class(
+    found = answers_by_class(
         world(
             {"a": "cat", "b": "dog", "c": "cat", "d": "owl"},
             [("a", "cat"), ("a", "cat"), ("b", "cat"), ("c", "cat"), ("c", "dog"), ("d", "dog")],
@@ -49,13 +51,17 @@ def test_accuracy_is_per_image_with_the_class():
         ["cat", "dog"],
         "softmax",
     )
-    # Image c holds both classes; the cat that was predicted makes it right for both.
-    assert sorted(found["cat"]) == [0, 1, 1] and sorted(found["dog"]) == [0, 1]
-    assert sorted(found[ALL]) == [0, 0, 1, 1]
+    # Image c holds both classes; the cat that was predicted makes it right for both. The images a
+    # and b are of one cluster, and so are c and d.
+    told = {name: sorted(zip(*answers, strict=True)) for name, answers in found.items()}
+    assert told == {
+        "cat": [(0, 0), (1, 0), (1, 1)], "dog": [(0, 1), (1, 1)],
+        ALL: [(0, 0), (0, 1), (1, 0), (1, 1)],
+    }  # fmt: skip
 
 
 def test_accuracy_leaves_out_unreadable_images_and_unmapped_classes():
-    found = accuracy_by_class(
+    found = answers_by_class(
         world(
             {"a": "cat", "b": "!truncated_image", "c": "owl"},
             [("a", "cat"), ("b", "cat"), ("c", "owl")],
@@ -63,7 +69,8 @@ def test_accuracy_leaves_out_unreadable_images_and_unmapped_classes():
         ["cat", "dog"],
         "softmax",
     )
-    assert list(found["cat"]) == [1] and list(found[ALL]) == [1] and len(found["dog"]) == 0
+    right = {name: list(answers.right) for name, answers in found.items()}
+    assert right == {"cat": [1], "dog": [], ALL: [1]}
 
 
 def test_accuracy_of_many_labels_is_the_classs_own_score():
@@ -71,10 +78,12 @@ def test_accuracy_of_many_labels_is_the_classs_own_score():
     records = pd.DataFrame(rows, columns=["file_name", "target_class", "correct"])
     records = records.astype({"correct": "boolean"})
     records["reference"] = ["class", "class", "class", "any_object"]
-    found = accuracy_by_class(
+    records["cluster"] = [7, 7, 8, 8]
+    found = answers_by_class(
         world({"a": "cat", "b": "cat"}, [("a", "cat")], records), ["cat", "dog"], "sigmoid"
     )
-    assert list(found["cat"]) == [1, 0] and list(found["dog"]) == [0]
+    assert [list(part) for part in found["cat"]] == [[1, 0], [7, 8]]
+    assert [list(part) for part in found["dog"]] == [[0], [7]]
 
 
 def test_excluded_boxes_and_images_add_up():

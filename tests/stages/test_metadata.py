@@ -5,7 +5,14 @@ import pytest
 
 from audit.config.model import Config
 from audit.errors import AuditError
-from audit.stages.metadata import OtherInputs, of_image, read_metadata
+from audit.stages.metadata import (
+    OtherInputs,
+    check_labels,
+    labels_of,
+    of_image,
+    read_labels,
+    read_metadata,
+)
 
 
 def write(folder, text):
@@ -91,3 +98,44 @@ def test_an_image_that_is_not_in_the_file(tmp_path):
     given = config(tmp_path, constants={"site": 0.0}, columns={"age": "age"})
     with pytest.raises(AuditError, match="no row for an image"):
         OtherInputs(given, BLANK).batch(["c.jpg"])
+
+
+# --- labels, by which images are told apart -------------------------------------------------------
+
+LABELLED = "file_name,site,video\na.jpg, x ,1\nb.jpg,,2\nc.jpg,y\n"
+
+
+def test_labels_are_text_and_may_be_empty(tmp_path):
+    found = read_labels(write(tmp_path, LABELLED), ["site", "video"])
+    assert found["a.jpg"] == {"site": "x", "video": "1"}
+    assert found["b.jpg"]["site"] == found["c.jpg"]["video"] == ""
+
+
+def labelled(tmp_path, group=None, columns=(), text=LABELLED):
+    values = config(tmp_path).model_dump()
+    values["dataset"]["metadata"] = str(write(tmp_path, text)) if text else None
+    values["flags"]["group"], values["strata"]["columns"] = group, list(columns)
+    return Config.model_validate(values)
+
+
+def test_labels_of_images(tmp_path):
+    chosen = labelled(tmp_path, "video", ["site", "video"])
+    told = labels_of(chosen, ["b.jpg", "new.jpg", "a.jpg"])
+    assert told == {"site": ["", "", "x"], "video": ["2", "", "1"]}
+    assert labels_of(labelled(tmp_path), ["b.jpg"]) == {}
+
+
+def test_a_file_of_other_images_is_refused(tmp_path):
+    with pytest.raises(AuditError, match="no row for any image") as caught:
+        labels_of(labelled(tmp_path, "video"), ["images/a.jpg"])
+    assert "a.jpg" in str(caught.value)
+
+
+def test_labels_that_cannot_be_had_are_told_before_the_run(tmp_path):
+    with pytest.raises(AuditError, match="sit"):
+        check_labels(labelled(tmp_path, columns=["sit"]), "audit.yaml")
+    with pytest.raises(AuditError, match=r"audit.yaml: dataset.metadata.*flags.group"):
+        check_labels(labelled(tmp_path, "video", text=None), "audit.yaml")
+    with pytest.raises(AuditError, match=r"strata.columns"):
+        check_labels(labelled(tmp_path, columns=["site"], text=None), "audit.yaml")
+    check_labels(labelled(tmp_path, text=None), "audit.yaml")

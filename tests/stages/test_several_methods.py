@@ -12,6 +12,7 @@ from audit.config.model import Config
 from audit.digest import digest_file
 from audit.errors import AuditError
 from audit.stages.classes import ALL
+from audit.stages.eligibility import NO_VERDICT
 from audit.stages.flagged import flagged_table, overlay_name
 from audit.stages.gather import configured_order, gather
 from audit.stages.overlays import choose
@@ -88,7 +89,7 @@ def test_baselines_have_figures_but_no_verdict(several):
     classes = table(several, "per_class.csv")
     rows = classes[classes["method"].isin(BASELINES)]
     assert rows["verdict"].isna().all() and rows["q_value"].isna().all()
-    assert set(rows["reason"]) == {"a baseline: it explains nothing"}
+    assert set(rows["reason"]) == {NO_VERDICT}
     assert rows["pointing_accuracy"].notna().all() and rows["mean_iou"].notna().all()
     focused = table(several, "predictions.csv").query("method == 'center'")["background_focused"]
     assert focused.eq(True).any()  # and yet:

@@ -32,6 +32,32 @@ rule judge:
             category="Tables",
             labels={"table": "excluded"},
         ),
+        localisation=report(
+            f"{AUDIT.root}/localisation.csv",
+            caption="../report/localisation.rst",
+            category="Tables",
+            labels={"table": "localisation"},
+        ),
+        strata=report(
+            f"{AUDIT.root}/strata.csv",
+            caption="../report/strata.rst",
+            category="Tables",
+            labels={"table": "strata"},
+        ),
+        ambiguity=report(
+            f"{AUDIT.root}/ambiguity.csv",
+            caption="../report/ambiguity.rst",
+            category="Tables",
+            labels={"table": "ambiguity"},
+        ),
+        sensitivity=report(
+            f"{AUDIT.root}/sensitivity.csv",
+            caption="../report/sensitivity.rst",
+            category="Tables",
+            labels={"table": "sensitivity"},
+        ),
+        heatmap_boxes=f"{AUDIT.root}/heatmap_boxes.json",
+        heatmap_boxes_gt=f"{AUDIT.root}/heatmap_boxes_gt.json",
         classes=f"{AUDIT.root}/stages/judge/classes.parquet",
         counts=f"{AUDIT.root}/stages/judge/counts.json",
     log:
@@ -44,6 +70,9 @@ rule judge:
         runtime=60,
     params:
         config=AUDIT.config_path,
-        settings=AUDIT.digest("audit.seed", "flags", "heatmap", "report"),
+        settings=AUDIT.digest(
+            "audit.seed", "flags", "heatmap", "report", "sensitivity", "strata", "dataset.metadata"
+        ),
+        labels=AUDIT.labels_digest(),
     shell:
         "focus-audit judge --config {params.config:q} --log {log:q}"
