@@ -6,7 +6,15 @@ rule confirm:
         predictions=rules.judge.output.parquet,
         classes=rules.judge.output.classes,
     output:
-        f"{AUDIT.root}/stages/confirm/classes.json",
+        classes=f"{AUDIT.root}/stages/confirm/classes.json",
+        records=f"{AUDIT.root}/stages/confirm/records.parquet",
+        table=report(
+            f"{AUDIT.root}/confirmation.csv",
+            caption="../report/confirmation.rst",
+            category="Tables",
+            labels={"table": "confirmation"},
+        ),
+        index=f"{AUDIT.root}/confirmation/index.csv",
     log:
         f"{AUDIT.root}/logs/confirm.log",
     benchmark:
