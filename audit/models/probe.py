@@ -18,6 +18,7 @@ from audit.models.layers import Layer, LayerFacts, find_layers, spatial_layers
 from audit.models.loading import load_model
 from audit.models.outputs import outputs_of
 from audit.models.preprocess import preprocess
+from audit.models.randomise import Cascade
 from audit.models.rules import counted, gradient_rule, rectifiers
 from audit.models.runtime import tensorflow
 from audit.models.trace import Trace, input_shape, trace_model
@@ -92,7 +93,9 @@ class ModelProbe:
         if needs_layer:
             scores = self._outputs.tensor
             self._layers = find_layers(self._trace, scores, self.batch, config.explain)
+        self._explain = config.explain
         self._made: dict[Any, Any] = {}
+        self._read: dict[int, np.ndarray] = {}
         if not self._outputs.settled:
             self._outputs = self._outputs.told_apart(self._on_noise(size))
         self.facts = self._facts(config, size)
@@ -159,11 +162,10 @@ class ModelProbe:
 
     def head_weights(self, layer: int) -> np.ndarray:
         """float32 (C, n): of a head that is a mean and one dense layer; raises for any other."""
-        found = self._once(
-            ("head", layer),
-            lambda: head_weights(self._trace, self._outputs.tensor, self._layers[layer].tensor),
-        )
-        return self._outputs.named_weights(found)
+        if layer not in self._read:
+            scores, tensor = self._outputs.tensor, self._layers[layer].tensor
+            self._read[layer] = head_weights(self._trace, scores, tensor)
+        return self._outputs.named_weights(self._read[layer])
 
     def fixations(
         self, forward: Forward, rows: Sequence[int], outputs: Sequence[Sequence[int]]
@@ -185,9 +187,22 @@ class ModelProbe:
         replaced, others = rectifiers(self._trace)
         return [op.name for op in replaced], counted(others)
 
+    def cascade(self) -> Cascade:
+        """The weights, to be redrawn from the output back; what was read of them is forgotten."""
+        return Cascade(self._model, self._trace, self._outputs.tensor, self._forget)
+
     def layers(self) -> list[dict[str, Any]]:
         """Every spatial layer: path, (h, w, C), operation, what it feeds, whether it is in use."""
         return spatial_layers(self._trace, self.batch, self._layers)
+
+    def default_grid(self) -> tuple[int, int] | None:
+        """Rows and columns of the layer that ``auto`` finds, whichever are in use; None for none."""
+        section = self._explain.model_copy(update={"layer": "auto"})
+        try:
+            (layer,) = find_layers(self._trace, self._outputs.tensor, self.batch, section)
+        except AuditError:
+            return None
+        return layer.facts.shape[:2]
 
     # -- callables, each made when it is first needed
 
@@ -201,6 +216,11 @@ class ModelProbe:
         if key not in self._made:
             self._made[key] = make()
         return self._made[key]
+
+    def _forget(self) -> None:
+        """Drop what holds weights; callables read the model's variables each time."""
+        self._read.clear()
+        self._made.pop("fixations", None)
 
     def _layer_backward(self, place: int, mean: bool) -> Backward:
         tf = tensorflow()

@@ -235,7 +235,7 @@ def _recorded(model: Any, layers: dict[str, Any]) -> Iterator[None]:
     Rebuilding a model around an inner layer's output fails on nested models, so the call itself is
     watched instead.
     """
-    watched = list(_named_layers(model, ""))
+    watched = list(named_layers(model, ""))
     # A layer that is held in several places has several paths, and is restored once.
     own = {id(layer): (layer, vars(layer).get("call")) for _, layer in watched}
     try:
@@ -263,8 +263,8 @@ def _noting(call: Callable, path: str, layers: dict[str, Any]) -> Callable:
     return noted
 
 
-def _named_layers(layer: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+def named_layers(layer: Any, prefix: str) -> Iterator[tuple[str, Any]]:
     for child in layer._flatten_layers(include_self=False, recursive=False):
         path = f"{prefix}{child.name}"
         yield path, child
-        yield from _named_layers(child, f"{path}/")
+        yield from named_layers(child, f"{path}/")

@@ -125,7 +125,8 @@ def test_a_head_of_two_branches_names_both(tmp_path):
     line = refused(path)
     assert "the head joins several branches" in line
     assert "left" in line and "right" in line
-    assert ModelProbe(config(path, explain__layer="left")).facts.layers[0].path == "left"
+    named = ModelProbe(config(path, explain__layer="left"))
+    assert named.facts.layers[0].path == "left" and named.default_grid() is None
 
 
 def test_attention_is_told(tmp_path):
@@ -151,6 +152,15 @@ def test_a_layer_without_a_gradient(tmp_path):
     asked = ModelProbe(config(saved(tmp_path, x, stopped), explain__layer="top"))
     with pytest.raises(AuditError, match="do not depend on this layer in a differentiable way"):
         asked.mean_gradients(asked.forward(images()), 0, [0], np.ones((1, 4), np.float32))
+
+
+@pytest.mark.parametrize("needed", [True, False])
+def test_the_default_grid_is_known_whatever_layer_is_in_use(tmp_path, needed):
+    x = keras.Input(SIZE)
+    model = keras.Model(x, head(conv("top", strides=2)(conv("low")(x))))
+    model.save(tmp_path / "m.keras")
+    probe = ModelProbe(config(tmp_path / "m.keras", explain__layer="low"), needed)
+    assert probe.default_grid() == chosen(model, SIZE)[1] == (6, 8)
 
 
 def test_layers_are_listed(probe):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from audit.errors import AuditError
-from audit.models.trace import _named_layers, input_shape, trace_model
+from audit.models.trace import input_shape, named_layers, trace_model
 
 from .networks import NETWORKS, SIZE, L, conv, dense, keras, tf
 
@@ -16,7 +16,7 @@ def trace(model, size=SIZE):
 
 
 def patched(model):
-    return [path for path, layer in _named_layers(model, "") if "call" in vars(layer)]
+    return [path for path, layer in named_layers(model, "") if "call" in vars(layer)]
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -102,7 +102,7 @@ def test_calls_that_are_no_public_api_are_still_there():
     flatten = getattr(L.Layer, "_flatten_layers", None)
     assert flatten is not None and wanted <= set(inspect.signature(flatten).parameters), (
         f"{versions}: Layer._flatten_layers(include_self, recursive) is gone; mend "
-        "audit/models/trace.py: _named_layers"
+        "audit/models/trace.py: named_layers"
     )
     assert hasattr(tf.compat.v1, "wrap_function"), (
         f"{versions}: tf.compat.v1.wrap_function is gone; mend audit/models/trace.py: trace_model"
