@@ -15,6 +15,7 @@ from typing import IO
 
 from audit.config.load import results_folder
 from audit.errors import AuditError, nearest
+from audit.stages.gate import gate, today, told
 from audit.stages.layout import Layout
 from audit.stages.lock import HELD, take_lock
 from audit.stages.settings import load_settings
@@ -27,7 +28,9 @@ KILLED = re.compile(r"focus-audit (\w+) .*died with <Signals\.(\w+)")
 
 
 def run_audit(config_file: Path, cores: str, profile: str, extra: Sequence[str]) -> int:
-    """Run the workflow; 0 when it is done, 2 when it is not. Prints where the results lie."""
+    """Run the workflow; 0 when it is done and the policy holds, 1 when it does not, 2 when it is not
+    done. Prints where the results lie, and what the policy says.
+    """
     _check_cores(cores)
     config = load_settings([config_file])
     layout = Layout(results_folder(config))
@@ -48,6 +51,7 @@ def run_audit(config_file: Path, cores: str, profile: str, extra: Sequence[str])
         return 2
     if (layout.root / "summary.json").exists() and not _only_looked(extra):
         print("\n".join(findings(layout.root)))
+        return _gate(layout)
     return 0
 
 
@@ -92,6 +96,17 @@ def findings(root: Path) -> list[str]:
     lines += [f"  warning: {text}" for text in summary["warnings"]]
     lines.append(f"Results: {root}/per_class.csv, {root}/flagged.csv, {root}/overlays/")
     return lines
+
+
+def _gate(layout: Layout) -> int:
+    """0 where the policy holds, 1 where it does not; says why."""
+    try:
+        verdict = gate(layout.root, today())
+    except AuditError as error:  # Snakemake was asked for some of the files only
+        print(f"Gate not asked: {error}")
+        return 0
+    print("\n".join(told(verdict)))
+    return 0 if verdict.passes else 1
 
 
 def _check_cores(cores: str) -> None:

@@ -13,9 +13,8 @@ import pyarrow.parquet as pq
 
 from audit.errors import AuditError
 from audit.tables.atomic import atomic_path
+from audit.tables.version import SCHEMA_VERSION
 
-# Raised when the meaning of a stored column changes; a file of another version is refused.
-SCHEMA_VERSION = "1"
 VERSION_KEY = b"focus_audit_schema_version"
 ROWS_PER_GROUP = 1024
 
