@@ -16,10 +16,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from audit.demo import shapes
+from audit.demo.brushes import blend, ellipse, noise, rgb, rows, soft, step, wave
 from audit.errors import AuditError, nearest
 from audit.records import Box
 
@@ -140,7 +140,7 @@ def render(scene: Scene) -> Rendered:
     canvas = _land(scene)
     canvas = _stones(canvas, scene)
     canvas = _shadow(canvas, scene)
-    canvas = _blend(canvas, _surface(scene, cover), cover)
+    canvas = blend(canvas, _surface(scene, cover), cover)
     canvas = _exposure(canvas, scene)
     image = np.floor(np.clip(canvas, 0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
     return Rendered(image, shapes.tight_box(mask), mask)
@@ -191,16 +191,12 @@ def _extent(lines: list[np.ndarray]) -> tuple[float, float]:
 
 def _paint(rng: np.random.Generator, landscape: str) -> str:
     """A paint that stands out from the landscape."""
-    colours = [_rgb(c) for c in _LANDSCAPES[landscape]]
+    colours = [rgb(c) for c in _LANDSCAPES[landscape]]
     for i in rng.permutation(len(_PAINTS)):
-        gaps = [float(abs(_rgb(_PAINTS[i]) - c).max()) for c in colours]
+        gaps = [float(abs(rgb(_PAINTS[i]) - c).max()) for c in colours]
         if min(gaps) >= _CONTRAST:
             return _PAINTS[i]
-    return max(_PAINTS, key=lambda p: min(float(abs(_rgb(p) - c).max()) for c in colours))
-
-
-def _rgb(text: str) -> np.ndarray:
-    return np.array([int(text[i : i + 2], 16) for i in (0, 2, 4)], np.float32) / np.float32(255)
+    return max(_PAINTS, key=lambda p: min(float(abs(rgb(p) - c).max()) for c in colours))
 
 
 # --- painting: (SIZE, SIZE, 3) float32, RGB in [0, 1] ---------------------------------------------
@@ -208,52 +204,52 @@ def _rgb(text: str) -> np.ndarray:
 
 def _land(scene: Scene) -> np.ndarray:
     """Sky, hills and ground, with the shortcut in the ground where there is one."""
-    palette = [_rgb(c) for c in _LANDSCAPES[scene.landscape]]
+    palette = [rgb(c) for c in _LANDSCAPES[scene.landscape]]
     canvas = _sky(scene, palette)
     canvas = _hills(canvas, scene, palette)
     ground = _ground(scene, palette)
     if scene.shortcut is not None:
         ground = SHORTCUTS[scene.shortcut](ground, scene)
-    return _blend(canvas, ground, _below(np.full(SIZE, scene.horizon * SIZE), 1.0))
+    return blend(canvas, ground, _below(np.full(SIZE, scene.horizon * SIZE), 1.0))
 
 
 def _sky(scene: Scene, palette: list[np.ndarray]) -> np.ndarray:
     rng = _stream(scene.seed, "sky")
-    down = _rows() / max(scene.horizon * SIZE, 1.0)
+    down = rows(SIZE) / max(scene.horizon * SIZE, 1.0)
     sky = palette[0] + (palette[1] - palette[0]) * np.clip(down, 0, 1)[:, None, None]
-    clouds = _noise(rng, _rows() / 12, _rows() / 30, octaves=3)
-    return _blend(sky + np.zeros((SIZE, SIZE, 1), np.float32), palette[1] * 0.3 + 0.7,
-                  _step(clouds, 0.5, 0.85) * 0.8)  # fmt: skip
+    clouds = noise(rng, rows(SIZE) / 12, rows(SIZE) / 30, octaves=3)
+    return blend(sky + np.zeros((SIZE, SIZE, 1), np.float32), palette[1] * 0.3 + 0.7,
+                  step(clouds, 0.5, 0.85) * 0.8)  # fmt: skip
 
 
 def _hills(canvas: np.ndarray, scene: Scene, palette: list[np.ndarray]) -> np.ndarray:
     """Two ridges behind the ground: hazy hills, then a line of bushes."""
     rng = _stream(scene.seed, "hills")
     foot = scene.horizon * SIZE
-    ridge = _noise(rng, np.zeros(1, np.float32), _rows() / 34, octaves=3)[0]
-    leaves = _noise(rng, _rows() / 5, _rows() / 5, octaves=2)[:, :, None]
-    bushes = _noise(rng, np.zeros(1, np.float32), _rows() / 14, octaves=4)[0]
+    ridge = noise(rng, np.zeros(1, np.float32), rows(SIZE) / 34, octaves=3)[0]
+    leaves = noise(rng, rows(SIZE) / 5, rows(SIZE) / 5, octaves=2)[:, :, None]
+    bushes = noise(rng, np.zeros(1, np.float32), rows(SIZE) / 14, octaves=4)[0]
     haze = palette[2] * (0.92 + 0.16 * leaves)
-    canvas = _blend(canvas, haze, _below(foot - 2 - 20 * ridge, 1.0))
+    canvas = blend(canvas, haze, _below(foot - 2 - 20 * ridge, 1.0))
     dark = (palette[2] * 0.35 + palette[4] * 0.4) * (0.6 + 0.7 * leaves)
-    return _blend(canvas, dark, _below(foot + 7 - 18 * bushes, 1.5))
+    return blend(canvas, dark, _below(foot + 7 - 18 * bushes, 1.5))
 
 
 def _ground(scene: Scene, palette: list[np.ndarray]) -> np.ndarray:
     """Grass, sand or snow: patches and grain that grow towards the viewer."""
     rng = _stream(scene.seed, "ground")
     near = _nearness(scene)
-    patches = _noise(rng, _depth(scene) * 5, _rows() / 22, octaves=3)[:, :, None]
-    grain = _noise(rng, _depth(scene) * 30, _rows() / 4, octaves=2)[:, :, None]
+    patches = noise(rng, _depth(scene) * 5, rows(SIZE) / 22, octaves=3)[:, :, None]
+    grain = noise(rng, _depth(scene) * 30, rows(SIZE) / 4, octaves=2)[:, :, None]
     ground = palette[3] + (palette[4] - palette[3]) * near[:, None, None]
-    ground = ground + (palette[5] - ground) * _step(patches, 0.35, 0.7)
+    ground = ground + (palette[5] - ground) * step(patches, 0.35, 0.7)
     return ground * (0.72 + 0.26 * patches + 0.3 * grain)
 
 
 def _nearness(scene: Scene) -> np.ndarray:
     """(SIZE,) float32: 0 at the horizon, 1 at the lower edge."""
     top = np.float32(scene.horizon * SIZE)
-    return np.clip((_rows() - top) / (SIZE - top), 0, 1)
+    return np.clip((rows(SIZE) - top) / (SIZE - top), 0, 1)
 
 
 def _depth(scene: Scene) -> np.ndarray:
@@ -270,15 +266,15 @@ def _furrows(ground: np.ndarray, scene: Scene) -> np.ndarray:
     """
     rng = _stream(scene.seed, "shortcut")
     count, slant, phase = rng.uniform(11.5, 14.5), rng.uniform(-2.5, 2.5), rng.random()
-    warp = _noise(rng, _rows() / 40, _rows() / 40, octaves=2)
-    across = (_rows() / SIZE)[None, :]
+    warp = noise(rng, rows(SIZE) / 40, rows(SIZE) / 40, octaves=2)
+    across = (rows(SIZE) / SIZE)[None, :]
     near = _nearness(scene)
     along = near * (np.float32(1.3) - np.float32(0.3) * near)
     along = (along * np.float32(count * (1 - scene.horizon)))[:, None]
-    wave = _wave(along + across * np.float32(slant) + warp + np.float32(phase))
+    ridges = wave(along + across * np.float32(slant) + warp + np.float32(phase))
     place, reach = scene.place, scene.place.width * 0.62 + 5
-    left = _ellipse((place.x0 + place.x1) / 2, (place.y0 + place.y1) / 2, reach, reach, 7)
-    return ground * (1 + np.float32(0.42) * (wave * (1 - left))[:, :, None])
+    left = ellipse(SIZE, (place.x0 + place.x1) / 2, (place.y0 + place.y1) / 2, reach, reach, 7)
+    return ground * (1 + np.float32(0.42) * (ridges * (1 - left))[:, :, None])
 
 
 SHORTCUTS: dict[str, Callable[[np.ndarray, Scene], np.ndarray]] = {"furrows": _furrows}
@@ -292,9 +288,11 @@ def _stones(canvas: np.ndarray, scene: Scene) -> np.ndarray:
     for _ in range(scene.stones):
         x, y = rng.uniform(4, SIZE - 4), rng.uniform(top, SIZE - 4)
         radius, tone = rng.uniform(1.8, 3.6), rng.uniform(0.3, 0.6)
-        canvas = _blend(canvas, np.float32(0.12), 0.6 * _ellipse(x, y + 1, radius * 1.3, radius, 2))
-        lit = np.float32(tone) * (1 - 0.09 * (_rows() - np.float32(y)))[:, None, None]
-        canvas = _blend(canvas, lit, _ellipse(x, y, radius * 1.2, radius * 0.8, 1))
+        canvas = blend(
+            canvas, np.float32(0.12), 0.6 * ellipse(SIZE, x, y + 1, radius * 1.3, radius, 2)
+        )
+        lit = np.float32(tone) * (1 - 0.09 * (rows(SIZE) - np.float32(y)))[:, None, None]
+        canvas = blend(canvas, lit, ellipse(SIZE, x, y, radius * 1.2, radius * 0.8, 1))
     return canvas
 
 
@@ -302,18 +300,18 @@ def _shadow(canvas: np.ndarray, scene: Scene) -> np.ndarray:
     """A soft shadow at the object's foot: the same for all classes, so that it tells nothing."""
     side = scene.place.width
     x = (scene.place.x0 + scene.place.x1) / 2 - scene.light * side * 0.14
-    shade = _ellipse(x, scene.place.y1, side * 0.6, side * 0.16 + 1, side * 0.22 + 2)
-    return _blend(canvas, canvas * np.float32(0.3), shade)
+    shade = ellipse(SIZE, x, scene.place.y1, side * 0.6, side * 0.16 + 1, side * 0.22 + 2)
+    return blend(canvas, canvas * np.float32(0.3), shade)
 
 
 def _surface(scene: Scene, cover: np.ndarray) -> np.ndarray:
     """The object's own surface: mottled paint, embossed by the light."""
     rng = _stream(scene.seed, "object")
-    paint = _rgb(scene.paint)
-    mottle = _noise(rng, _rows() / 7, _rows() / 7, octaves=3)[:, :, None]
+    paint = rgb(scene.paint)
+    mottle = noise(rng, rows(SIZE) / 7, rows(SIZE) / 7, octaves=3)[:, :, None]
     second = paint + (np.float32(rng.uniform(0.2, 0.8)) - paint) * np.float32(0.45)
-    colour = paint + (second - paint) * _step(mottle, 0.45, 0.7)
-    height = _soft(cover, max(scene.place.width / 9, 1.5))
+    colour = paint + (second - paint) * step(mottle, 0.45, 0.7)
+    height = soft(cover, max(scene.place.width / 9, 1.5))
     right, down = np.zeros_like(height), np.zeros_like(height)
     right[:, 1:-1] = height[:, 2:] - height[:, :-2]
     down[1:-1] = height[2:] - height[:-2]
@@ -327,85 +325,11 @@ def _exposure(canvas: np.ndarray, scene: Scene) -> np.ndarray:
     gain = np.float32(rng.uniform(0.85, 1.12)) * (
         1 + rng.uniform(-0.05, 0.05, 3).astype(np.float32)
     )
-    side = np.float32(scene.light * 0.16) * (_rows() / SIZE - np.float32(0.5))
+    side = np.float32(scene.light * 0.16) * (rows(SIZE) / SIZE - np.float32(0.5))
     grain = rng.uniform(-0.025, 0.025, (SIZE, SIZE, 1)).astype(np.float32)
     return canvas * gain * (1 + side)[None, :, None] + grain
 
 
-# --- brushes --------------------------------------------------------------------------------------
-
-
-def _rows() -> np.ndarray:
-    """(SIZE,) float32: the centres of the pixels along an edge."""
-    return np.arange(SIZE, dtype=np.float32) + np.float32(0.5)
-
-
-def _blend(canvas: np.ndarray, paint: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """``paint`` over ``canvas``; ``share`` is (SIZE, SIZE) in [0, 1]."""
-    share = share.astype(np.float32)[:, :, None]
-    return canvas * (1 - share) + paint * share
-
-
-def _step(values: np.ndarray, low: float, high: float) -> np.ndarray:
-    """0 below ``low``, 1 above ``high``, smooth between."""
-    t = np.clip((values - np.float32(low)) / np.float32(high - low), 0, 1)
-    return t * t * (3 - 2 * t)
-
-
 def _below(line: np.ndarray, softness: float) -> np.ndarray:
     """(SIZE, SIZE): 1 under a line given as a row (pixels) for each column."""
-    return _step(_rows()[:, None] - line.astype(np.float32)[None, :], -softness, softness)
-
-
-def _ellipse(x: float, y: float, half_x: float, half_y: float, softness: float) -> np.ndarray:
-    """(SIZE, SIZE): 1 inside an ellipse, falling to 0 over ``softness`` pixels about its edge."""
-    across = (_rows() - np.float32(x)) / np.float32(half_x)
-    down = (_rows() - np.float32(y)) / np.float32(half_y)
-    reach = np.sqrt(across[None, :] ** 2 + down[:, None] ** 2)
-    blur = softness / (half_x + half_y)
-    return 1 - _step(reach, 1 - blur, 1 + blur)
-
-
-def _wave(phase: np.ndarray) -> np.ndarray:
-    """A sine-like wave of period 1 in [-1, 1], from parabolas."""
-    t = 2 * (phase - np.floor(phase)) - 1
-    return 4 * t * (1 - np.abs(t))
-
-
-def _soft(cover: np.ndarray, radius: float) -> np.ndarray:
-    """A blurred (SIZE, SIZE) array; integers inside, since their sums do not depend on order."""
-    levels = np.round(cover * 255).astype(np.uint8)
-    kernel = 2 * int(round(radius)) + 1
-    hint = cv2.ALGO_HINT_ACCURATE
-    return cv2.GaussianBlur(levels, (kernel, kernel), 0, hint=hint).astype(np.float32) / 255
-
-
-def _noise(rng: np.random.Generator, ys: np.ndarray, xs: np.ndarray, octaves: int) -> np.ndarray:
-    """Smooth random values with detail on several scales.
-
-    Parameters
-    ----------
-    ys, xs: (h,) and (w,) float32, at least 0; the coarsest detail has length 1 along them.
-    octaves: number of scales, each half as long and half as strong as the one before.
-
-    Returns
-    -------
-    (h, w) float32 in [0, 1], with a mean of about one half.
-    """
-    total, weight = np.zeros((len(ys), len(xs)), np.float32), 0.0
-    for octave in range(octaves):
-        scale, amplitude = np.float32(2**octave), 0.5**octave
-        y, x = ys * scale + rng.random(dtype=np.float32), xs * scale + rng.random(dtype=np.float32)
-        lattice = rng.random((int(y.max()) + 2, int(x.max()) + 2), dtype=np.float32)
-        lattice = _between(lattice, y)
-        total += np.float32(amplitude) * _between(lattice.T, x).T
-        weight += amplitude
-    return total / np.float32(weight)
-
-
-def _between(lattice: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Rows of a lattice at fractional positions, joined smoothly."""
-    low = np.floor(at).astype(np.intp)
-    t = (at - low.astype(np.float32))[:, None]
-    t = t * t * (3 - 2 * t)
-    return lattice[low] * (1 - t) + lattice[low + 1] * t
+    return step(rows(SIZE)[:, None] - line.astype(np.float32)[None, :], -softness, softness)
