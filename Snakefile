@@ -22,6 +22,7 @@ include: "workflow/rules/judge.smk"
 include: "workflow/rules/confirm.smk"
 include: "workflow/rules/sanity.smk"
 include: "workflow/rules/summarise.smk"
+include: "workflow/rules/gate.smk"
 
 
 onstart:
@@ -31,9 +32,11 @@ onstart:
 
 
 rule all:
-    """The tables, the pictures and the record of how they came about."""
+    """The tables, the pictures, the record of how they came about, and the verdict."""
     default_target: True
     input:
         AUDIT.tables,
         f"{AUDIT.root}/overlays/index.csv",
+        f"{AUDIT.root}/confirmation/index.csv",
         f"{AUDIT.root}/provenance.json",
+        f"{AUDIT.root}/verdict.json",

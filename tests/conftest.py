@@ -193,6 +193,8 @@ def colour_config(colour_model):
             # Few pictures: a class is judged from five on.
             "flags": {"min_eligible": 5},
             "report": {"overlays_flagged": 3, "overlays_sample": 2},
+            # These tests ask what an audit finds, and not whether that may ship.
+            "gate": {"overall": {"min_judged": 0}, "classes": {"flagged": "warn"}},
             "run": {"batch_size": 8, "threads": 2},
         }
         for name, section in sections.items():

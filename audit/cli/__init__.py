@@ -22,10 +22,13 @@ VERBS = {
     "methods": ("lists", "list the explanation methods"),
     "metrics": ("lists", "list the metrics"),
     "formats": ("lists", "list the annotation formats"),
+    "fills": ("lists", "list what can be put in the place of what confirmation removes"),
     "layers": ("layers", "list a model's spatial layers and mark the default"),
     "explain-image": ("explain_image", "heatmaps of one picture, on one sheet"),
     "compare-methods": ("compare_methods", "compare the methods of a finished run"),
+    "gate": ("gate", "hold the policy against a finished run: 0 it passes, 1 it fails"),
     "demo": ("demo", "make a small data set with a planted shortcut, train on it, audit it"),
+    "prove": ("prove", "measure the audit itself on models of which the truth is known"),
     "inspect": ("stage", "stage: the model's input, outputs and layer"),
     "index": ("stage", "stage: annotations and image headers into shards, class mapping"),
     "explain": ("stage", "stage: one shard through the model"),
@@ -36,6 +39,7 @@ VERBS = {
     "summarise": ("stage", "stage: the final verdict of each class, and the summary"),
     "overlays": ("stage", "stage: pictures of the flagged records and of a sample"),
     "provenance": ("stage", "stage: how the tables came about"),
+    "verdict": ("stage", "stage: the policy, held against the tables"),
 }
 
 

@@ -1,4 +1,4 @@
-"""``methods``, ``metrics``, ``formats``: what there is, one line each."""
+"""``methods``, ``metrics``, ``formats``, ``fills``: what there is, one line each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    entries = {"methods": _methods, "metrics": _metrics, "formats": _formats}[args.verb]()
+    lists = {"methods": _methods, "metrics": _metrics, "formats": _formats, "fills": _fills}
+    entries = lists[args.verb]()
     width = max(len(name) for name, _ in entries)
     for name, text in entries:
         if not args.names:
@@ -37,7 +38,16 @@ def _methods() -> list[tuple[str, str]]:
 def _metrics() -> list[tuple[str, str]]:
     from audit.metrics import METRICS
 
-    return [(name, f"{m.summary} ({m.citation})") for name, m in METRICS.items()]
+    return [
+        (name, f"{m.summary} ({m.citation}){'' if m.default else ' [not by default]'}")
+        for name, m in METRICS.items()
+    ]
+
+
+def _fills() -> list[tuple[str, str]]:
+    from audit.fills import FILLS
+
+    return [(name, f"{f.kind}: {f.summary} ({f.source})") for name, f in FILLS.items()]
 
 
 def _formats() -> list[tuple[str, str]]:

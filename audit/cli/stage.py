@@ -50,6 +50,11 @@ def _stage(args: argparse.Namespace, progress: Progress) -> None:
 
         run_inspect(config, layout)
         return
+    if args.verb == "verdict":
+        from audit.stages.gate import run_verdict
+
+        run_verdict(config, layout, progress)
+        return
     model = _read_json(layout.model)
     if args.verb == "index":
         from audit.stages.index import run_index

@@ -6,11 +6,12 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from audit.config.gate import GateSection, PolicyFile
 from audit.config.model import Config
 from audit.digest import digest_json
 from audit.errors import AuditError, nearest
@@ -25,6 +26,7 @@ PATH_KEYS = (
     ("dataset", "images"),
     ("dataset", "names"),
     ("dataset", "metadata"),
+    ("gate", "baseline"),
 )
 
 
@@ -120,6 +122,22 @@ def parse_config(values: Mapping[str, Any], where: str) -> Config:
     return config
 
 
+def load_policy(file: Path) -> GateSection:
+    """The ``gate`` of a config, or of a file that holds nothing else; its paths absolute.
+
+    Raises
+    ------
+    AuditError: no such file, no ``gate`` in it, or a fault in that section.
+    """
+    values = _absolute(read_yaml(file), file.resolve().parent)
+    if "gate" not in values:
+        raise AuditError("has no `gate`", where=str(file), expected="a config, or a policy alone")
+    try:
+        return PolicyFile.model_validate(values).gate
+    except ValidationError as error:
+        raise _first_error(error, values, str(file)) from None
+
+
 def check_paths(config: Config, where: str) -> None:
     """Every path of the config exists and is what it should be.
 
@@ -134,6 +152,7 @@ def check_paths(config: Config, where: str) -> None:
         ("model.labels", model.labels),
         ("dataset.names", dataset.names),
         ("dataset.metadata", dataset.metadata),
+        ("gate.baseline", config.gate.baseline),
     ):
         if value is not None and not Path(value).exists():
             raise AuditError(f"{key}: no such file {value!r}", where=where)
@@ -268,12 +287,15 @@ def _dotted(keys: Sequence[int | str]) -> str:
 def _valid_keys(path: Sequence[object]) -> list[str]:
     """Names of the keys that a section has."""
     section: Any = Config
-    for key in path:
+    keys = iter(path)
+    for key in keys:
         field = section.model_fields.get(str(key)) if _is_model(section) else None
         if field is None:
             return []
         options = (field.annotation, *get_args(field.annotation))
         section = next((a for a in options if _is_model(a)), None)
+        if get_origin(field.annotation) in (dict, list):
+            next(keys, None)  # the entry's own name or number
     return list(section.model_fields) if _is_model(section) else []
 
 

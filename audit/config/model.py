@@ -13,8 +13,11 @@ from pydantic import Field, field_validator, model_validator
 
 from audit.config.confirm import ConfirmSection
 from audit.config.gate import GateSection
+from audit.config.heatmap import HeatmapSection
 from audit.config.sanity import SanitySection
 from audit.config.section import Fraction, Section
+from audit.config.sensitivity import SensitivitySection
+from audit.config.strata import StrataSection
 
 # The families of keras.applications that have a preprocess_input of their own. Written out so that
 # a config is checked without importing TensorFlow; a test compares it with the installed Keras.
@@ -199,7 +202,7 @@ class DatasetSection(Section):
     metadata: str | None = Field(
         None,
         description="CSV file with a `file_name` column and further columns of each image, for "
-        "`model.inputs.columns`.",
+        "`model.inputs.columns`, `strata.columns` and `flags.group`.",
     )
     exif: Literal["apply", "ignore"] = Field(
         "apply",
@@ -274,7 +277,8 @@ class ExplainSection(Section):
         56,
         ge=2,
         le=1024,
-        description="Side of the grid on which methods that see pixels are stored and scored.",
+        description="Side of the grid on which methods that see pixels are stored and drawn. What "
+        "a verdict rests on is taken on the coarser grid of the default layer.",
     )
     options: dict[str, dict[str, str | bool | int | float]] = Field(
         default_factory=dict,
@@ -299,36 +303,6 @@ class ExplainSection(Section):
         return self
 
 
-class PercentileThreshold(Section):
-    """A threshold at a percentile of the map's pixels."""
-
-    percentile: float = Field(
-        gt=0, lt=100, description="The cut lies at this percentile of the map."
-    )
-
-
-class HeatmapSection(Section):
-    """How a heatmap becomes a mask."""
-
-    threshold: float | Literal["otsu"] | PercentileThreshold = Field(
-        0.15,
-        description="Fraction of the maximum (Grad-CAM .15, CAM .20), `otsu`, or `{percentile: 90}`.",
-    )
-    sweep: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
-        default_factory=lambda: [round(0.05 * k, 2) for k in range(1, 20)],
-        min_length=1,
-        max_length=200,
-        description="Further thresholds, as fractions of the maximum, for `thresholds.csv`.",
-    )
-
-    @field_validator("threshold")
-    @classmethod
-    def _between(cls, value: object) -> object:
-        if isinstance(value, float | int) and not 0 < value < 1:
-            raise ValueError("must lie between 0 and 1, both left out")
-        return value
-
-
 class FlagsSection(Section):
     """The background-focused rule for one record, and the verdict for a class."""
 
@@ -347,7 +321,9 @@ class FlagsSection(Section):
     min_eligible: int = Field(
         30, ge=1, description="Fewer eligible records: verdict `insufficient`."
     )
-    max_rate: Fraction = Field(0.30, description="Background-focused rate that a class may have.")
+    max_rate: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.30, description="Background-focused rate that a class may have."
+    )
     alpha: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.05, description="Level of the tests behind the verdicts."
     )
@@ -356,6 +332,16 @@ class FlagsSection(Section):
     )
     shuffled_share: Fraction = Field(
         0.5, description="A flagged class's rate is at least this share of that of shuffled maps."
+    )
+    group: str | None = Field(
+        None,
+        description="Column of `dataset.metadata`: images that share a value (a video, a patient) "
+        "count once in a class's verdict, and together in intervals. Near-duplicates do in any case.",
+    )
+    label_error_score: Annotated[float, Field(gt=0.5, le=1)] = Field(
+        0.9,
+        description="A wrong prediction of another class of the data set, with at least this "
+        "probability, is told apart as a likely label error.",
     )
 
 
@@ -407,11 +393,15 @@ class Config(Section):
     targets: TargetsSection = Field(default_factory=TargetsSection)
     explain: ExplainSection = Field(default_factory=ExplainSection)
     heatmap: HeatmapSection = Field(default_factory=HeatmapSection)
-    metrics: list[str] | None = Field(
+    metrics: list[str] | Literal["all"] | None = Field(
         None,
-        description="Metrics to take; `focus-audit metrics` lists them. Left out: all of them.",
+        description="Metrics to take; `focus-audit metrics` lists them, and marks those that are "
+        "taken where this is left out. `all`: every one; on large photographs scoring then takes "
+        "several times as long.",
     )
     flags: FlagsSection = Field(default_factory=FlagsSection)
+    sensitivity: SensitivitySection = Field(default_factory=SensitivitySection)
+    strata: StrataSection = Field(default_factory=StrataSection)
     confirm: ConfirmSection = Field(default_factory=ConfirmSection)
     sanity: SanitySection = Field(default_factory=SanitySection)
     gate: GateSection = Field(default_factory=GateSection)

@@ -94,12 +94,13 @@ def _rows(section: type[BaseModel], prefix: str) -> Iterator[str]:
         nested = _model_of(field)
         kind = _type_name(field.annotation)
         default = "required" if field.is_required() else f"`{_default(field)}`"
-        if nested is not None and not _is_union(field.annotation):
+        if nested is not None and not _holds_others(field.annotation):
             default = ""
         text = (field.description or "").replace("|", "\\|")
         yield f"| `{prefix}{name}` | {kind} | {default} | {text} |"
-        if nested is not None:
-            yield from _rows(nested, f"{prefix}{name}.")
+        if nested is not None and get_origin(field.annotation) is not dict:
+            entry = "[]" if get_origin(field.annotation) is list else ""
+            yield from _rows(nested, f"{prefix}{name}{entry}.")
 
 
 def _keys(section: type[BaseModel], path: str, indent: int) -> list[str]:
@@ -108,7 +109,7 @@ def _keys(section: type[BaseModel], path: str, indent: int) -> list[str]:
     for name, field in section.model_fields.items():
         nested = _model_of(field)
         lines += _comment(field.description or "", indent)
-        if nested is not None and not _is_union(field.annotation):
+        if nested is not None and not _holds_others(field.annotation):
             lines += [f"{pad}{name}:", *_keys(nested, f"{path}.{name}", indent + 2)]
             continue
         example = EXAMPLES.get(f"{path}.{name}")
@@ -122,12 +123,12 @@ def _keys(section: type[BaseModel], path: str, indent: int) -> list[str]:
 def _active(lines: list[str]) -> list[str]:
     """Comment out sections of which every key is commented out: an empty section is no mapping."""
     out = list(lines)
-    for i, line in enumerate(lines):
+    for i, line in reversed(list(enumerate(lines))):  # what lies inside first
         if not line.rstrip().endswith(":") or line.lstrip().startswith("#"):
             continue
         depth = len(line) - len(line.lstrip())
         inside = []
-        for below in lines[i + 1 :]:
+        for below in out[i + 1 :]:
             if below.strip() and len(below) - len(below.lstrip()) <= depth:
                 break
             inside.append(below)
@@ -169,6 +170,11 @@ def _model_of(field: FieldInfo) -> type[BaseModel] | None:
 
 def _is_union(annotation: Any) -> bool:
     return get_origin(annotation) in (Union, UnionType)
+
+
+def _holds_others(annotation: Any) -> bool:
+    """True where a section is one choice of several, or an entry of a list or a mapping."""
+    return _is_union(annotation) or get_origin(annotation) in (dict, list)
 
 
 def _type_name(annotation: Any) -> str:

@@ -34,7 +34,7 @@ from audit.stages.layout import Layout
 from audit.stages.metadata import OtherInputs
 from audit.stages.pace import Pace
 from audit.stages.runtime import thread_count
-from audit.stages.targets import Target, TargetChooser
+from audit.stages.targets import Target, TargetChooser, output_rank
 from audit.tables.atomic import write_json
 from audit.tables.parquet import TableWriter, count_rows, iterate_rows, open_table
 
@@ -49,6 +49,7 @@ RECORD_SCHEMA = pa.schema(
         ("correct", pa.bool_()),
         ("target_score", pa.float64()),
         ("target_probability", pa.float64()),
+        ("target_rank", pa.int32()),
         ("grid_height", pa.int32()),
         ("grid_width", pa.int32()),
         ("heatmap", pa.binary()),
@@ -267,6 +268,7 @@ class Explainer:
             "reference": "class" if target.annotated else "any_object",
             "correct": self._chooser.correct(target, annotated, probabilities),
             "target_probability": float(probabilities[list(target.outputs)].sum()),
+            "target_rank": output_rank(target.outputs, probabilities),
         }
 
 

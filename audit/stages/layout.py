@@ -10,7 +10,9 @@ from audit.errors import AuditError
 # What every run writes for people, beside the pictures; later verbs may add more.
 TABLES = (
     "predictions.csv", "predictions.parquet", "per_class.csv", "flagged.csv", "thresholds.csv",
-    "excluded.csv", "summary.json",
+    "excluded.csv", "localisation.csv", "heatmap_boxes.json", "heatmap_boxes_gt.json",
+    "strata.csv", "ambiguity.csv", "sensitivity.csv", "confirmation.csv", "sanity.csv",
+    "summary.json",
 )  # fmt: skip
 
 
@@ -89,9 +91,41 @@ class Layout:
         return self.stages / "confirm" / "classes.json"
 
     @property
+    def changes(self) -> Path:
+        """One row a record and change of its image, with what the model answered."""
+        return self.stages / "confirm" / "records.parquet"
+
+    @property
+    def confirm_parts(self) -> Path:
+        return self.stages / "confirm" / "parts"
+
+    def confirm_part(self, key: str) -> Path:
+        """Some of those rows, kept so that a killed run goes on where it stopped."""
+        return self.confirm_parts / f"{key}.parquet"
+
+    @property
+    def confirmation(self) -> Path:
+        """Folder of pictures of changed images."""
+        return self.root / "confirmation"
+
+    @property
     def fitness(self) -> Path:
         """``method|layer`` -> whether the explanation is fit to judge by, with the reason."""
         return self.stages / "sanity" / "fitness.json"
+
+    @property
+    def verdict(self) -> Path:
+        """What the policy says of the run; not among the tables, since it depends on the day."""
+        return self.root / "verdict.json"
+
+    @property
+    def provenance(self) -> Path:
+        return self.root / "provenance.json"
+
+    @property
+    def sanity(self) -> Path:
+        """What each method's maps keep while the weights are redrawn: a row a step."""
+        return self.root / "sanity.csv"
 
     @property
     def snakemake_log(self) -> Path:

@@ -43,6 +43,7 @@ def run_provenance(
             "seeds": {"audit.seed": config.audit.seed},
             "choices": {
                 **found["facts"],
+                "grid_of_pixel_methods": found.get("reference_grid"),
                 "classes": found["classes"],
                 "classes_not_mapped": found["classes_not_mapped"],
                 "threads": thread_count(config),

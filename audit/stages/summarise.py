@@ -25,6 +25,7 @@ VERDICTS = ("flagged", "inconclusive", "insufficient", "pass")
 # Below this an accuracy is said to be suspicious, once the interval is sure of it: the usual cause
 # is a wrong preprocessing or class mapping, and then no heatmap means anything.
 LOW_ACCURACY = 0.5
+FITNESS = {True: "fit", False: "unfit", None: "unknown"}
 
 
 def run_summarise(
@@ -36,10 +37,13 @@ def run_summarise(
 ) -> None:
     """Write ``per_class.csv`` and ``summary.json``."""
     judged = read_table(layout.judged).to_pandas()
-    per_class = final_verdicts(judged, _json(layout.confirmed), _json(layout.fitness))
+    fitness = _json(layout.fitness)
+    per_class = final_verdicts(judged, _json(layout.confirmed), fitness)
     write_csv(layout.root / "per_class.csv", per_class)
     told = _json(layout.counts)
-    write_json(layout.root / "summary.json", summarise(config, manifest, found, told, per_class))
+    summary = summarise(config, manifest, found, told, per_class)
+    summary["warnings"] += fitness_warnings(fitness)
+    write_json(layout.root / "summary.json", summary)
     verdicts = tally(per_class["verdict"].dropna())
     progress.say(", ".join(f"{name} {count}" for name, count in verdicts.items()))
 
@@ -53,16 +57,19 @@ def final_verdicts(
     ``heatmap_verdict`` keeps what it would have been.
 
     ``confirmed``: class -> ``{"state", "reason"}``; a class that is not in it was not run.
-    ``fitness``: ``method|layer`` -> ``{"fit": true, false or null, "reason"}``; null: not known.
+    ``fitness``: ``method|layer`` -> ``{"fit": true, false or null, "reason"}``; null: tried, and not
+    known; one that is not in it was not run.
     """
-    table = judged.assign(heatmap_verdict=judged["verdict"], fitness=None)
+    table = judged.assign(heatmap_verdict=judged["verdict"], confirmation_reason=None, fitness=None)
     for i, row in table.iterrows():
         if pd.isna(row["verdict"]):
             continue
-        state = confirmed.get(row["class"], {}).get("state", "not_run")
+        changed = confirmed.get(row["class"], {})
+        state = changed.get("state", "not_run")
         told = fitness.get(f"{row['method']}|{row['layer']}", {})
-        fit = {True: "fit", False: "unfit"}.get(told.get("fit"), "not_run")
+        fit = FITNESS[told["fit"]] if told else "not_run"
         table.loc[i, ["confirmation", "fitness"]] = [state, fit]
+        table.loc[i, "confirmation_reason"] = changed.get("reason")
         if fit == "unfit" and row["verdict"] in ("pass", "flagged"):
             table.loc[i, "verdict"] = "inconclusive"
             table.loc[i, "reason"] = f"The explanation is not fit to judge by: {told['reason']}"
@@ -150,6 +157,15 @@ def _warnings(per_class: pd.DataFrame, found: dict[str, Any]) -> list[str]:
     if found["facts"]["score_reason"].startswith("logits not found"):
         warnings.append(found["facts"]["score_reason"])
     return warnings
+
+
+def fitness_warnings(fitness: dict[str, Any]) -> list[str]:
+    """A line for each method and layer whose verdicts count for nothing."""
+    return [
+        f"{name.replace('|', ' at ')} is not fit to judge by, and gives no verdict: {told['reason']}"
+        for name, told in sorted(fitness.items())
+        if told["fit"] is False
+    ]
 
 
 def _json(path: Any) -> dict[str, Any]:

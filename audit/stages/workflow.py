@@ -20,6 +20,7 @@ from audit.config.model import Config
 from audit.digest import digest_file, digest_json, digest_listing, package_digest
 from audit.stages.layout import TABLES, Layout
 from audit.stages.lock import HELD, take_lock
+from audit.stages.metadata import label_columns
 from audit.stages.settings import load_settings, write_settings
 
 
@@ -66,6 +67,19 @@ class AuditRun:
     def data_listing(self) -> str:
         """Digest of names, sizes and times of annotations and images: changes rerun the index."""
         return self._data
+
+    def labels_digest(self) -> str:
+        """Digest of the metadata file, where classes are split or grouped by its columns."""
+        return digest_file(self.config.dataset.metadata) if label_columns(self.config) else ""
+
+    def baseline_digest(self) -> str:
+        """Digest of the earlier run that the policy compares with; empty without one."""
+        if self.config.gate.baseline is None:
+            return ""
+        files = [
+            Path(self.config.gate.baseline) / name for name in ("per_class.csv", "summary.json")
+        ]
+        return digest_json([digest_file(f) for f in files if f.is_file()])
 
     @cached_property
     def _model(self) -> str:

@@ -81,6 +81,7 @@ def test_an_unknown_verb_is_told_and_is_two(capsys):
         ("methods", {"gradcam"}),
         ("metrics", {"pointing_game", "energy_in_box", "mask_iou", "box_iou"}),
         ("formats", {"coco", "voc", "yolo", "openimages", "imagenet", "csv"}),
+        ("fills", {"mean", "blur", "inpaint", "donor"}),
     ],
 )
 def test_lists(verb, names, capsys):
@@ -91,7 +92,7 @@ def test_lists(verb, names, capsys):
     assert all(len(told[name].split()) > 3 for name in names)  # a name says little by itself
 
 
-@pytest.mark.parametrize("verb", ["methods", "metrics", "formats"])
+@pytest.mark.parametrize("verb", ["methods", "metrics", "formats", "fills"])
 def test_names_alone_are_for_scripts(verb, capsys):
     assert main([verb, "--names"]) == 0
     lines = capsys.readouterr().out.splitlines()

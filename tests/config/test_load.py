@@ -80,7 +80,7 @@ def test_an_unknown_key_names_its_path_and_the_nearest(key, value, right):
 
 def test_a_key_that_resembles_none_lists_the_choices():
     line = fault(with_key("heatmap/zzz", 1))
-    assert line == "unknown key 'heatmap.zzz'; the choices are: sweep, threshold"
+    assert line == "unknown key 'heatmap.zzz'; the choices are: sweep, threshold, top_k"
 
 
 def test_a_misspelt_required_key_is_told_as_such_not_as_missing():
@@ -114,7 +114,7 @@ def test_a_missing_key(path):
         ("model/resize", 3, "input should be a mapping, received 3"),
         ("model/input_size", [0, 3], "height and width must be at least 1, received [0, 3]"),
         ("targets", None, "input should be a mapping"),
-        ("metrics", "box_iou", "input should be a valid list, received 'box_iou'"),
+        ("metrics", "box_iou", "input should be a valid list or 'all', received 'box_iou'"),
         ("flags/tolerance", float("nan"), "input should be a finite number, received nan"),
     ],
 )
@@ -165,7 +165,7 @@ def test_a_wrong_value(key, value, line):
             "heatmap/threshold",
             "ots",
             "",
-            "input should be a valid number or 'otsu' or a mapping, received 'ots'",
+            "input should be a valid number or 'otsu' or 'calibrated' or a mapping, received 'ots'",
         ),
         (
             "heatmap/threshold",
@@ -192,7 +192,7 @@ def test_a_key_that_a_union_s_mapping_lacks():
 
 
 def test_keys_named_like_pydantic_s_own_tags():
-    assert fault(with_key("str", 1)).startswith("unknown key 'str'; the choices are: audit,")
+    assert fault(with_key("int", 1)).startswith("unknown key 'int'; the choices are: audit,")
     assert fault(with_key("model/list[x]", 1)).startswith("unknown key 'model.list[x]'")
     assert "dataset.classes.int: " in fault(with_key("dataset/classes", {"int": None}))
 

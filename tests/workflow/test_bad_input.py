@@ -141,6 +141,8 @@ FAULTS = {
     "unknown preprocessing": (
         _section("model", preprocess="mobilnet_v2"), r"model.preprocess.*mobilenet_v2", True,
     ),
+    "unknown fill": (_section("confirm", fills=["blurr"]), r"confirm.fills.*'blur'", True),
+    "unknown class": (_section("confirm", classes=["redd"]), r"confirm.classes.*'red'", True),
     "unknown target": (_section("targets", classes=["redd"]), r"targets.classes.*'red'", True),
 }  # fmt: skip
 # Faults of each kind that a whole run is asked about in `make test`; the others take minutes.

@@ -5,8 +5,8 @@ rule summarise:
         model=rules.inspect.output,
         classes=rules.judge.output.classes,
         counts=rules.judge.output.counts,
-        confirmed=rules.confirm.output,
-        fitness=rules.sanity.output,
+        confirmed=rules.confirm.output.classes,
+        fitness=rules.sanity.output.fitness,
     output:
         per_class=report(
             f"{AUDIT.root}/per_class.csv",
