@@ -58,15 +58,19 @@ def targets() -> None:
 
 
 def audit() -> None:
-    """The whole audit: slope between 1,000 and 4,000 images, and what is left at none."""
+    """The whole audit: slope between 1,000 and 4,000 images, and what is left at none.
+
+    Without confirmation, whose passes are bounded by its budget and not by the images.
+    """
     model = model_file(FOLDER, "MobileNetV2")
     seconds = {}
     for count in (1000, 4000):
-        config = write_audit(FOLDER, f"audit_{count}", model, "mobilenet_v2", count)
+        more = {"confirm": {"classes": "none"}}
+        config = write_audit(FOLDER, f"audit_{count}", model, "mobilenet_v2", count, **more)
         results = FOLDER / "reports" / f"audit_{count}"
         subprocess.run(["rm", "-rf", str(results)], check=True)
         began = time.perf_counter()
-        subprocess.run([COMMAND, "run", str(config)], check=True, capture_output=True, cwd=FOLDER)
+        _run_audit(config)
         seconds[count] = time.perf_counter() - began
         print(f"{count} images: {seconds[count]:.1f} s; {_stages(results)}")
     slope = (seconds[4000] - seconds[1000]) / 3000
@@ -74,6 +78,13 @@ def audit() -> None:
     print("the bound, measured now:", end=" ", flush=True)
     config = write_audit(FOLDER, "explain_MobileNetV2", model, "mobilenet_v2", 1280)
     _python("-m", "tests.benchmarks.speed", str(config), "1280")
+
+
+def _run_audit(config: Path) -> None:
+    """A whole audit; networks with random weights are not judged, so the gate (1) does not count."""
+    done = subprocess.run([COMMAND, "run", str(config)], capture_output=True, text=True, cwd=FOLDER)
+    if done.returncode not in (0, 1):
+        raise SystemExit(done.stderr)
 
 
 def memory() -> None:
@@ -92,7 +103,7 @@ def memory() -> None:
     for count in (2000, 20_000):
         config = write_audit(FOLDER, f"memory_{count}", model, "mobilenet", count)
         results = FOLDER / "reports" / f"memory_{count}"
-        subprocess.run([COMMAND, "run", str(config)], check=True, capture_output=True, cwd=FOLDER)
+        _run_audit(config)
         shard = next((results / "stages/score").glob("*.parquet")).stem
         peaks[count] = {s: _peak(s, results, shard) for s in ("explain", "score")}
     for stage in ("explain", "score"):
