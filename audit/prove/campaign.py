@@ -19,7 +19,7 @@ from audit.prove.plan import Cell, Plan
 from audit.tables.atomic import write_json
 
 Row = dict[str, Any]
-# TensorFlow keeps some memory of every model; a worker is renewed after this many.
+# TensorFlow keeps some memory of every model; workers are renewed after this many each.
 TRIALS_PER_WORKER = 20
 
 
@@ -50,7 +50,7 @@ def run_plan(
     done = read_rows(lines)
     missing = [cell for cell in plan.cells if cell.name not in done]
     say(f"plan {plan.name}, rules {plan.digest}: {len(missing)} of {len(plan.cells)} models to go")
-    rows = map(work, missing) if work else _in_processes(missing, jobs)
+    rows = map(work, missing) if work else _in_processes(missing, jobs, _trial)
     for number, row in enumerate(rows, start=1):
         append_line(lines, row)
         done[row["name"]] = row
@@ -109,17 +109,31 @@ def _claim(plan: Plan, folder: Path) -> None:
         )  # fmt: skip
 
 
-def _in_processes(cells: Sequence[Cell], jobs: int) -> Iterator[Row]:
-    """Rows as they are done. Processes are started anew: TensorFlow does not survive a fork."""
+def _trial(cell: Cell) -> Row:
+    """A trial in a process of its own, which alone loads what it takes."""
     from audit.prove.trial import run_trial
+
+    return run_trial(cell)
+
+
+def _in_processes(cells: Sequence[Cell], jobs: int, work: Callable[[Cell], Row]) -> Iterator[Row]:
+    """Rows as they are done. Processes are started anew: TensorFlow does not survive a fork.
+
+    In rounds with a pool each: one pool that renews its workers (``max_tasks_per_child``) may wait
+    for ever once the first of them has left (CPython issue 115634).
+    """
     from audit.stages.runtime import set_threads
 
     set_threads()  # taken over by the processes, before they import NumPy
-    pool = ProcessPoolExecutor(
-        jobs, multiprocessing.get_context("spawn"), max_tasks_per_child=TRIALS_PER_WORKER
-    )
-    with pool:
-        futures = [pool.submit(run_trial, cell) for cell in cells]
+    size = TRIALS_PER_WORKER * jobs
+    for start in range(0, len(cells), size):
+        yield from _round(cells[start : start + size], jobs, work)
+
+
+def _round(cells: Sequence[Cell], jobs: int, work: Callable[[Cell], Row]) -> Iterator[Row]:
+    """Some cells by one pool."""
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+        futures = [pool.submit(work, cell) for cell in cells]
         try:
             for future in as_completed(futures):
                 yield future.result()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+from operator import attrgetter
+
 import pytest
 
 from audit.errors import AuditError
+from audit.prove import campaign
 from audit.prove.campaign import read_rows, run_plan
 from audit.prove.plan import Plan, get_plan
 
@@ -64,6 +68,20 @@ def test_what_is_done_so_far_is_handed_over_after_each_model(tmp_path, plan):
     seen = []
     run_plan(plan, tmp_path, 1, lambda line: None, Work(), lambda rows: seen.append(len(rows)))
     assert seen == [1, 2, 3, 4]
+
+
+def test_workers_are_renewed_and_the_campaign_goes_on(plan, monkeypatch):
+    """One pool that renews its own workers waits for ever (CPython issue 115634)."""
+    monkeypatch.setattr(campaign, "TRIALS_PER_WORKER", 1)
+    done = []
+
+    def work():
+        done.extend(campaign._in_processes(plan.cells, 1, attrgetter("name")))
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(120)
+    assert not thread.is_alive() and done == [cell.name for cell in plan.cells]
 
 
 def test_rows_are_in_the_order_of_the_plan(tmp_path, plan):
