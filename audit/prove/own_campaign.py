@@ -17,17 +17,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pandas as pd
 
 from audit.config.load import parse_config
 from audit.config.model import Config
 from audit.progress import Progress
+from audit.prove.data import PictureFolder, dataset_section
 from audit.prove.own import OwnData, own_data, planted
 from audit.prove.power import power
 from audit.prove.trial import KEPT, run_stages
-from audit.prove.truth import Truth, verdict_of
+from audit.prove.truth import MIN_ACCURACY, Truth, truth_of
 from audit.stages.classes import ALL
 from audit.stages.eligibility import is_baseline
 from audit.stages.evidence import verdict_rule
@@ -103,13 +103,13 @@ def own_truth(plain: np.ndarray, shown: np.ndarray, labels: np.ndarray, label: i
     """
     own = labels == label
     right = np.where(own, shown, plain) == labels
-    accuracy = float(right.mean())
     if label is None:
-        return Truth("clean" if accuracy >= 0.9 else "failed", accuracy, *[float("nan")] * 3)
+        accuracy = float(right.mean())
+        return Truth(
+            "clean" if accuracy >= MIN_ACCURACY else "failed", accuracy, *[float("nan")] * 3
+        )
     after = np.where(own, plain, shown) == labels
-    lost = [float(right[part].mean() - after[part].mean()) for part in (own, ~own)]
-    followed = float((shown[~own] == label).mean())
-    return Truth(verdict_of(accuracy, followed, max(lost)), accuracy, followed, *lost)
+    return truth_of(right, after, own, float((shown[~own] == label).mean()))
 
 
 def lesson_of(
@@ -131,27 +131,11 @@ def lesson_of(
 
 def write_images(data: OwnData, label: int | None, folder: Path) -> None:
     """The audited half in the model's input frame, one class planted, with its COCO file."""
-    (folder / "images").mkdir()
-    images, boxes = [], []
+    pictures = PictureFolder(folder, data.names)
     for key, image in enumerate(data.audited, start=1):
         pixels = planted(image) if image.label == label else image.pixels
-        name = f"{key:05d}.png"
-        cv2.imwrite(str(folder / "images" / name), pixels[:, :, ::-1])
-        height, width = pixels.shape[:2]
-        images.append({"id": key, "file_name": name, "width": width, "height": height})
-        for box in image.boxes:
-            boxes.append(
-                {
-                    "id": len(boxes) + 1,
-                    "image_id": key,
-                    "category_id": image.label + 1,
-                    "bbox": [box.x0, box.y0, box.width, box.height],
-                    "iscrowd": 0,
-                }
-            )
-    categories = [{"id": i, "name": name} for i, name in enumerate(data.names, start=1)]
-    document = {"images": images, "annotations": boxes, "categories": categories}
-    write_json(folder / "boxes.json", document)
+        pictures.add(f"{key:05d}.png", pixels, image.label, image.boxes)
+    pictures.finish()
 
 
 def own_config(config: Config, data: OwnData, outputs: Sequence[int], folder: Path) -> Config:
@@ -163,12 +147,7 @@ def own_config(config: Config, data: OwnData, outputs: Sequence[int], folder: Pa
         "path": str(folder / "model.keras"), "application": None, "weights": None, "labels": None,
         "resize": {"mode": "stretch"},
     }  # fmt: skip
-    values["dataset"] = {
-        "format": "coco",
-        "annotations": str(folder / "boxes.json"),
-        "images": str(folder / "images"),
-        "classes": {name: [i] for name, i in zip(data.names, outputs, strict=True)},
-    }
+    values["dataset"] = dataset_section(folder, dict(zip(data.names, outputs, strict=True)))
     values["targets"] = {"classes": "annotated"}
     values["explain"] |= {"method": method, "layer": config.explain.layers()[0]}
     return parse_config(values, "the planted config")

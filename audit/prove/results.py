@@ -17,6 +17,8 @@ from audit.prove.campaign import Row
 from audit.prove.curve import Point, curve
 from audit.prove.page import page
 from audit.prove.plan import KINDS, Plan
+from audit.stages.counts import tally
+from audit.stages.figures import json_value
 from audit.statistics import clopper_pearson_interval
 from audit.tables.atomic import write_json, write_text
 from audit.tables.csv import write_csv
@@ -161,9 +163,9 @@ def summary(
         "planned": len(plan.cells),
         "models": len(trials),
         "median_training_seconds": float(np.median([row["seconds"]["train"] for row in rows])),
-        "truth": _counts(trials["truth"]),
+        "truth": tally(trials["truth"]),
         "truth_by_group": {
-            name: _counts(part["truth"]) for name, part in trials.groupby("group", sort=False)
+            name: tally(part["truth"]) for name, part in trials.groupby("group", sort=False)
         },
         "rates": [
             {"models": key[0], "rate_of": key[1], **_plain(first.loc[key])} for key in headline
@@ -184,10 +186,6 @@ def told_rates(found: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _counts(values: pd.Series) -> dict[str, int]:
-    return {name: int(count) for name, count in values.value_counts().sort_index().items()}
-
-
 def _kind(rates: pd.DataFrame, kind: str) -> str:
     """Whether the audit sees a kind of shortcut: ``seen``, ``not_seen`` or ``not_measured``."""
     row = rates.loc[(f"shortcut {kind}", "flagged")]
@@ -198,7 +196,7 @@ def _kind(rates: pd.DataFrame, kind: str) -> str:
 
 def _plain(row: pd.Series) -> dict[str, Any]:
     counts = {key: int(row[key]) for key in ("k", "n")}
-    return counts | {k: None if pd.isna(row[k]) else float(row[k]) for k in ("rate", "low", "high")}
+    return counts | {key: json_value(row[key]) for key in ("rate", "low", "high")}
 
 
 def _points(trials: pd.DataFrame, column: str) -> list[Point]:

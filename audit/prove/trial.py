@@ -10,23 +10,24 @@ import json
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import cv2
 import pandas as pd
 
 from audit.config.load import parse_config
 from audit.config.model import Config
 from audit.digest import package_digest
 from audit.progress import Progress
+from audit.prove.data import PictureFolder, dataset_section
 from audit.prove.plan import TRAINING, Cell
 from audit.prove.truth import measure
-from audit.prove.worlds import AUDITED, TRAIN, Picture, World, pictures, render, render_all
+from audit.prove.worlds import AUDITED, TRAIN, World, pictures, render, render_all
 from audit.stages.classes import ALL
+from audit.stages.figures import json_value
 from audit.stages.layout import Layout
 from audit.stages.settings import write_settings
-from audit.tables.atomic import write_json
 
 # What a row keeps of each class's row in per_class.csv.
 KEPT = (
@@ -59,11 +60,10 @@ def run_trial(cell: Cell) -> dict[str, Any]:
     return {
         **cell.as_dict(),
         "package": package_digest()[:16],
-        "truth": _plain(truth.verdict, truth.accuracy, truth.followed, truth.lost_planted,
-                        truth.lost_others),
+        "truth": {name: json_value(value) for name, value in asdict(truth).items()},
         "classes": classes,
         "seconds": clock.laps,
-    }  # fmt: skip
+    }
 
 
 def audit(world: World, save: Callable[[Path], None], folder: Path) -> list[dict[str, Any]]:
@@ -74,39 +74,21 @@ def audit(world: World, save: Callable[[Path], None], folder: Path) -> list[dict
     rows = per_class[per_class["class"] != ALL].to_dict("records")
     return [
         {"class": row["class"], "planted": row["class"] == world.names[world.planted]}
-        | {key: _value(row.get(key)) for key in KEPT}
+        | {key: json_value(row.get(key)) for key in KEPT}
         for row in rows
     ]
 
 
 def write_data(world: World, folder: Path) -> None:
     """The audited pictures as PNG, the copies among them as JPEG, and a COCO file."""
-    (folder / "images").mkdir()
-    documents: dict[str, list] = {"images": [], "annotations": []}
+    data = PictureFolder(folder, world.names)
     drawn = list(pictures(world, AUDITED, world.audited))
-    for number, picture in enumerate(drawn):
-        _write(world, picture, folder / "images", f"{number:05d}.png", documents)
-    for number, picture in enumerate(drawn[: round(world.duplicates * len(drawn))]):
-        _write(world, picture, folder / "images", f"{number:05d}-copy.jpg", documents)
-    categories = [{"id": i, "name": name} for i, name in enumerate(world.names, start=1)]
-    write_json(folder / "boxes.json", {**documents, "categories": categories})
-
-
-def _write(world: World, picture: Picture, folder: Path, name: str, documents: dict) -> None:
-    image, box = render(world, picture)
-    cv2.imwrite(str(folder / name), image[:, :, ::-1])
-    key = len(documents["images"]) + 1
-    size = {"width": world.size, "height": world.size}
-    documents["images"].append({"id": key, "file_name": name, **size})
-    documents["annotations"].append(
-        {
-            "id": key,
-            "image_id": key,
-            "category_id": picture.label + 1,
-            "bbox": [box.x0, box.y0, box.width, box.height],
-            "iscrowd": 0,
-        }
-    )
+    copied = drawn[: round(world.duplicates * len(drawn))]
+    for ending, some in ((".png", drawn), ("-copy.jpg", copied)):
+        for number, picture in enumerate(some):
+            image, box = render(world, picture)
+            data.add(f"{number:05d}{ending}", image, picture.label, [box])
+    data.finish()
 
 
 def audit_config(world: World, folder: Path) -> Config:
@@ -114,12 +96,7 @@ def audit_config(world: World, folder: Path) -> Config:
     values = {
         "audit": {"name": "proving-ground", "output": str(folder / "results")},
         "model": {"path": str(folder / "model.keras"), "preprocess": "scale_0_1"},
-        "dataset": {
-            "format": "coco",
-            "annotations": str(folder / "boxes.json"),
-            "images": str(folder / "images"),
-            "classes": {name: [i] for i, name in enumerate(world.names)},
-        },
+        "dataset": dataset_section(folder, {name: i for i, name in enumerate(world.names)}),
         "run": {"threads": 1},
     }
     return parse_config(values, "the proving ground's config")
@@ -161,16 +138,3 @@ class _Clock:
         now = time.monotonic()
         self.laps[name] = round(now - self._last, 2)
         self._last = now
-
-
-def _plain(verdict: str, accuracy: float, followed: float, *lost: float) -> dict[str, Any]:
-    figures = {"accuracy": accuracy, "followed": followed}
-    figures |= dict(zip(("lost_planted", "lost_others"), lost, strict=True))
-    return {"verdict": verdict, **{name: _value(value) for name, value in figures.items()}}
-
-
-def _value(value: Any) -> Any:
-    """A JSON value; not observed is null."""
-    if pd.isna(value):
-        return None
-    return value.item() if hasattr(value, "item") else value

@@ -65,7 +65,13 @@ def measure(world: World, classify: Classifier, per_class: int = PICTURES) -> Tr
     own = np.array([p.label == world.planted for p in drawn])
     right = _right(world, classify, drawn)
     after = _right(world, classify, [swap_shortcut(world, p) for p in drawn])
-    accuracy, followed = float(right.mean()), _followed(world, classify, drawn)
+    return truth_of(right, after, own, _followed(world, classify, drawn))
+
+
+def truth_of(right: np.ndarray, after: np.ndarray, own: np.ndarray, followed: float) -> Truth:
+    """From which pictures, bool (n,), are named rightly as they are and with the shortcut swapped;
+    ``own``: those of the planted class."""
+    accuracy = float(right.mean())
     lost = [float(right[part].mean() - after[part].mean()) for part in (own, ~own)]
     return Truth(verdict_of(accuracy, followed, max(lost)), accuracy, followed, *lost)
 

@@ -14,11 +14,11 @@ import numpy as np
 from audit.config.load import settings_digest
 from audit.config.model import Config
 from audit.digest import digest_json, package_digest
-from audit.errors import AuditError
 from audit.images import UnreadableImage
 from audit.models.probe import ModelProbe
 from audit.progress import Progress, duration
 from audit.stages.confirm_images import CHANGE_SCHEMA, Pictures
+from audit.stages.inspect import check_same_model
 from audit.stages.layout import Layout
 from audit.stages.metadata import OtherInputs
 from audit.stages.runtime import thread_count
@@ -159,7 +159,7 @@ class Passes:
 
             start(thread_count(self._config))
             self._probe = ModelProbe(self._config, needs_layer=False)
-            _check_same(self._probe.facts.as_dict(), self._found["facts"])
+            check_same_model(self._probe.facts.as_dict(), self._found["facts"], layers=False)
         if self._others is None:
             self._others = OtherInputs(self._config, self._probe.blank_inputs())
         return self._probe
@@ -167,12 +167,3 @@ class Passes:
 
 def _told(row: Row, image: np.ndarray | str | None) -> Row:
     return {**row, "reason": image} if isinstance(image, str) else dict(row)
-
-
-def _check_same(facts: Mapping[str, Any], noted: Mapping[str, Any]) -> None:
-    """The model of the explain stage; its layers are not looked for here."""
-    if any(facts[key] != noted[key] for key in facts if key != "layers"):
-        raise AuditError(
-            "the model is not the one that was inspected", where="model.path",
-            hint="run again; it was changed while the audit ran",
-        )  # fmt: skip

@@ -21,7 +21,6 @@ import pyarrow as pa
 
 from audit.config.model import Config
 from audit.digest import digest_json
-from audit.errors import AuditError
 from audit.explain import NO_LAYER, ClassScore, Method, Question, Wanted
 from audit.geometry import Placement, placement
 from audit.heatmaps import FLAT_MAP, encode, maximum
@@ -29,7 +28,7 @@ from audit.images import ImageHeader, UnreadableImage, decode, fit
 from audit.metrics.scene import EVEN
 from audit.models.probe import Forward, ModelProbe
 from audit.progress import Progress
-from audit.stages.inspect import methods_of, needs_layer
+from audit.stages.inspect import check_same_model, methods_of, needs_layer
 from audit.stages.layout import Layout
 from audit.stages.metadata import OtherInputs
 from audit.stages.pace import Pace
@@ -99,11 +98,7 @@ def run_explain(
 
     start(thread_count(config))
     probe = ModelProbe(config, needs_layer(methods_of(config)))
-    if probe.facts.as_dict() != found["facts"]:
-        raise AuditError(
-            "the model is not the one that was inspected", where="model.path",
-            hint="run again; it was changed while the audit ran",
-        )  # fmt: skip
+    check_same_model(probe.facts.as_dict(), found["facts"])
     explain_shard(config, layout, found, shard, probe, progress)
 
 

@@ -166,6 +166,13 @@ def numbers(records: pd.DataFrame, column: str) -> np.ndarray:
     return records[column].to_numpy(np.float64, na_value=np.nan)
 
 
+def json_value(value: Any) -> Any:
+    """A figure for JSON, which has no NaN: None where it was not observed."""
+    if pd.isna(value):
+        return None
+    return value.item() if hasattr(value, "item") else value
+
+
 def mean_observed(values: np.ndarray) -> float:
     """Mean of what was observed; NaN where nothing was."""
     values = np.asarray(values, np.float64)

@@ -47,6 +47,23 @@ def inspect_model(config: Config) -> dict[str, Any]:
     }
 
 
+def check_same_model(facts: dict[str, Any], noted: dict[str, Any], layers: bool = True) -> None:
+    """That a model loaded again is the one that was inspected.
+
+    ``facts``, ``noted``: its facts now and in ``model.json``; ``layers``: false where they were not
+    looked for this time.
+
+    Raises
+    ------
+    AuditError: it is not.
+    """
+    if any(facts[key] != noted[key] for key in facts if layers or key != "layers"):
+        raise AuditError(
+            "the model is not the one that was inspected", where="model.path",
+            hint="run again; it was changed while the audit ran",
+        )  # fmt: skip
+
+
 def methods_of(config: Config) -> list[tuple[Method, dict[str, Any]]]:
     """The chosen methods, each with all its options."""
     return chosen_methods(config.explain.methods(), config.explain.options, "explain")

@@ -21,6 +21,7 @@ from audit.models.randomise import Cascade
 from audit.progress import Progress, duration
 from audit.stages.eligibility import is_baseline
 from audit.stages.explain import Run, runs_of
+from audit.stages.figures import json_value
 from audit.stages.inspect import methods_of, needs_layer
 from audit.stages.layout import Layout
 from audit.stages.runtime import thread_count
@@ -232,7 +233,7 @@ class Check:
             "fit": fitness.fit,
             "reason": fitness.reason,
             "kept": _numbers(fitness.kept),
-            "between_images": _number(fitness.between_images),
+            "between_images": json_value(fitness.between_images),
             "redrawn_by": self._cascade.how(),
         }
 
@@ -301,10 +302,6 @@ class _Step:
 def _numbers(found: Estimate) -> dict[str, Any]:
     """For JSON, which has no NaN."""
     return {
-        "value": _number(found.value), "low": _number(found.low), "high": _number(found.high),
+        "value": json_value(found.value), "low": json_value(found.low), "high": json_value(found.high),
         "n": found.n,
     }  # fmt: skip
-
-
-def _number(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)

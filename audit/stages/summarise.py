@@ -16,6 +16,7 @@ from audit.progress import Progress
 from audit.stages.classes import ALL
 from audit.stages.counts import tally
 from audit.stages.eligibility import is_baseline, level_of
+from audit.stages.figures import json_value
 from audit.stages.layout import Layout
 from audit.tables.atomic import write_json
 from audit.tables.csv import write_csv
@@ -96,7 +97,7 @@ def summarise(
         "name": config.audit.name,
         "model": {"sha256": found["sha256"], **found["facts"]},
         "counts": told["counts"],
-        "accuracy": _number(overall["accuracy"].iloc[0]),
+        "accuracy": json_value(overall["accuracy"].iloc[0]),
         "pointing_accuracy": leading["pointing_accuracy"],
         "background_focused_rate": leading["background_focused_rate"],
         "verdicts": leading["verdicts"],
@@ -114,13 +115,13 @@ def _method(counted: dict[str, Any], per_class: pd.DataFrame) -> dict[str, Any]:
     pair = (counted["method"], counted["layer"])
     overall = _of(per_class, pair, ALL).iloc[0]
     classes = _of(per_class, pair)
-    rate = None if is_baseline(pair[0]) else _number(overall["background_focused_rate"])
+    rate = None if is_baseline(pair[0]) else json_value(overall["background_focused_rate"])
     return {
         "method": pair[0],
         "layer": pair[1],
         "level": level_of(pair[0]),
         "counts": counted["counts"],
-        "pointing_accuracy": _number(overall["pointing_accuracy"]),
+        "pointing_accuracy": json_value(overall["pointing_accuracy"]),
         "background_focused_rate": rate,
         "verdicts": {
             name: sorted(classes.loc[classes["verdict"] == name, "class"].unique())
@@ -170,7 +171,3 @@ def fitness_warnings(fitness: dict[str, Any]) -> list[str]:
 
 def _json(path: Any) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
-
-
-def _number(value: Any) -> float | None:
-    return None if pd.isna(value) else float(value)
