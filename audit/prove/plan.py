@@ -114,9 +114,12 @@ def _choosing() -> Iterator[Cell]:
 
 
 def _full() -> Iterator[Cell]:
-    """The measurement: held-out families and architectures."""
-    draw = _Cells(textures.HELD_OUT, train.HELD_OUT, seed=4_000_000)
-    flat = _flat(textures.HELD_OUT, train.HELD_OUT_FLAT, seed=4_500_000, count=12)
+    """The measurement: held-out families and architectures.
+
+    By what seeds 4,000,000 and on showed, the choice of controls was changed: they measure no more.
+    """
+    draw = _Cells(textures.HELD_OUT, train.HELD_OUT, seed=5_000_000)
+    flat = _flat(textures.HELD_OUT, train.HELD_OUT_FLAT, seed=5_500_000, count=12)
     yield from _design(draw, flat, background=68, clean=(40, 12, 10, 10), each=4, few=3)
 
 

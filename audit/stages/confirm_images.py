@@ -24,7 +24,7 @@ from audit.tables.parquet import iterate_rows
 
 # A row is one record and one change of its image. `region`: boxes xyxy in pixels of the model's
 # input, one after the other; what is removed, or for the background what is kept. `control`: fills
-# were tried by it.
+# were tried by it. `answer`: the data set's class that the model names then, null for any other.
 CHANGE_SCHEMA = pa.schema(
     [
         ("file_name", pa.string()),
@@ -35,6 +35,7 @@ CHANGE_SCHEMA = pa.schema(
         ("p0", pa.float64()),
         ("p", pa.float64()),
         ("r", pa.float64()),
+        ("answer", pa.string()),
         ("area_fraction", pa.float64()),
         ("region", pa.list_(pa.int32())),
         ("donor", pa.string()),
@@ -71,7 +72,7 @@ class Pictures:
     def changes(
         self, record: Mapping[str, Any], tests: Sequence[tuple[str, Fill]], control: bool = False
     ) -> list[dict[str, Any]]:
-        """Rows of :data:`CHANGE_SCHEMA` for a record of the plan, without ``p`` and ``r``.
+        """Rows of :data:`CHANGE_SCHEMA` for a record of the plan, without what is measured.
 
         A change that cannot be made has a ``reason``: ``area_over_half``, ``no_room``, ``no_donor``.
         """

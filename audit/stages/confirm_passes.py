@@ -32,7 +32,7 @@ Row = dict[str, Any]
 
 
 class Passes:
-    """Fills in ``p`` and ``r`` of rows of :data:`CHANGE_SCHEMA`.
+    """Fills in ``p``, ``r`` and ``answer`` of rows of :data:`CHANGE_SCHEMA`.
 
     ``probe``: a model that is ready; without one it is loaded when the first part needs it.
     """
@@ -57,6 +57,7 @@ class Passes:
         self._others: OtherInputs | None = None
         self._later: int | None = 0
         self._used: set[Path] = set()
+        self._class_of = {o: name for name, outputs in found["classes"].items() for o in outputs}
 
     def run(self, rows: Sequence[Row], later: int = 0) -> list[Row]:
         """All rows, measured; parts that an earlier run finished are read instead.
@@ -140,6 +141,7 @@ class Passes:
                 row["reason"] = "non_finite_output"
                 continue
             row["p"], row["r"] = p, float(kept_share(p, row["p0"]))
+            row["answer"] = self._class_of.get(int(found.argmax()))
 
     def _say(
         self, total: int, making: float, images: Sequence[np.ndarray], rows: Sequence[Row]

@@ -33,11 +33,7 @@ def tables(
     """Rows of ``confirmation.csv``, and the content of ``classes.json``."""
     rule, seed = confirmation_rule(config), config.audit.seed
     controls = changes[changes["control"].astype(bool)]
-    rows = [
-        _row(CONTROLS, f, controls, e, f in trial.valid, "", _fault(e, rule))
-        for f, e in trial.evidence.items()
-        if len(controls)
-    ]
+    rows = [_control_row(f, controls, trial, rule) for f in trial.evidence if len(controls)]
     told: dict[str, dict[str, Any]] = {}
     for name in plan.asked:
         own = plan.records.loc[plan.records["target_class"] == name, "file_name"]
@@ -51,6 +47,21 @@ def tables(
         told[name] = {"state": "not_run", "reason": reason, "n": 0}
     table = pd.DataFrame(rows, columns=list(COLUMNS)).astype({"n_without_control": "Int64"})
     return table, dict(sorted(told.items()))
+
+
+def _control_row(
+    fill: str, controls: pd.DataFrame, trial: Trial, rule: ConfirmationRule
+) -> dict[str, Any]:
+    """How a fill did on the controls by which it is judged, and which are left out."""
+    out, evidence = trial.left_out[fill], trial.evidence[fill]
+    judged = controls[~controls["target_class"].isin(out)]
+    told = [_fault(evidence, rule)]
+    if out:
+        told.append(
+            f"left out: {', '.join(sorted(out))}, which other classes are given without their object"
+        )
+    reason = "; ".join(filter(None, told))
+    return _row(CONTROLS, fill, judged, evidence, fill in trial.valid, "", reason)
 
 
 def _row(

@@ -10,8 +10,8 @@ from audit.errors import AuditError
 from audit.fills import FILLS, Fill
 from audit.stages import confirm_tables
 from audit.stages.confirm_images import Pictures, read_images
-from audit.stages.confirm_plan import make_plan
-from audit.stages.confirm_trial import Trial
+from audit.stages.confirm_plan import Plan, make_plan
+from audit.stages.confirm_trial import Trial, try_fills
 from audit.stages.inspect import check_same_model
 from audit.statistics import ConfirmationRule, fill_evidence
 from tests.stages.confirm_world import CLASSES, PER_CLASS, SIZE, Audit
@@ -129,7 +129,7 @@ def test_a_class_that_answers_to_anything_does_not_need_its_background(left, sta
     fills = ("blur", "donor")
     own = {f: fill_evidence(all_at(0.9), all_at(left), all_at(0.95), names) for f in fills}
     tried = {f: fill_evidence(all_at(0.1), all_at(0.9), all_at(0.9), names) for f in fills}
-    trial = Trial(tried, frozenset(fills), tuple(FILLS.get(f) for f in fills))
+    trial = Trial(tried, frozenset(fills), tuple(FILLS.get(f) for f in fills), {})
     told = confirm_tables._told(own, trial, 40, ConfirmationRule())
     assert told["state"] == state and told["reason"].endswith(ends)
 
@@ -192,3 +192,64 @@ def test_models_are_told_apart(tmp_path):
     check_same_model({**facts, "layers": []}, facts, layers=False)
     with pytest.raises(AuditError, match="not the one that was inspected"):
         check_same_model({**facts, "input_height": 2}, facts, layers=False)
+
+
+# -- the answer to anything
+
+
+def controls_of(answers):
+    """Rows of two classes' controls by ``mean``; ``answers``: class -> what is named without it."""
+    rows = [
+        {
+            "file_name": f"{name}-{k}", "target_class": name, "fill": "mean", "removed": removed,
+            "r": 0.1 if removed == "object" and name != answer else 0.9,
+            "answer": answer if removed == "object" else name,
+        }
+        for name, answer in answers.items()
+        for k in range(40)
+        for removed in ("object", "control")
+    ]  # fmt: skip
+    return rows
+
+
+def tried(rows, fills=("mean",)):
+    found = [FILLS.get(name) for name in fills]
+    trial, _ = try_fills(found, lambda tests: rows, ConfirmationRule(), seed=0)
+    return trial
+
+
+def test_a_class_that_is_named_without_any_object_is_no_control(done):
+    trial = tried(controls_of({"ring": "heart", "heart": "heart"}))
+    assert trial.left_out["mean"] == {"heart"} and trial.valid == {"mean"}
+    assert trial.evidence["mean"].object_removed.n == 40
+    table, _ = confirm_tables.tables(
+        Plan({}, {}, pd.DataFrame({"target_class": []}), pd.DataFrame()), trial,
+        pd.DataFrame(controls_of({"ring": "heart", "heart": "heart"})).assign(control=True),
+        done.config,
+    )  # fmt: skip
+    assert (
+        table["reason"][0] == "left out: heart, which other classes are given without their object"
+    )
+    assert table["n"][0] == 40 and table["valid"][0]
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        # Each is its own answer: the fill does not remove the object, and no class is to blame.
+        {"ring": "ring", "heart": "heart"},
+        # What is named is neither of the two.
+        {"ring": "other", "heart": None},
+    ],
+)
+def test_only_what_others_are_given_is_the_answer_to_anything(answers):
+    trial = tried(controls_of(answers))
+    assert not trial.left_out["mean"]
+    assert trial.valid == (set() if "ring" in answers.values() else {"mean"})
+
+
+def test_half_of_the_others_is_not_most_of_them():
+    rows = controls_of({"ring": "heart", "heart": "heart"})
+    for row in rows[: len(rows) // 4]:
+        row["answer"] = "ring"
+    assert not tried(rows).left_out["mean"]
