@@ -28,6 +28,7 @@ from audit.stages.classes import ALL
 from audit.stages.figures import json_value
 from audit.stages.layout import Layout
 from audit.stages.settings import write_settings
+from audit.tables.cells import unguarded
 
 # What a row keeps of each class's row in per_class.csv.
 KEPT = (
@@ -124,7 +125,7 @@ def run_stages(config: Config) -> pd.DataFrame:
         run_score(config, layout, found, shard, progress, jobs=1)
     for stage in (run_judge, run_confirm, run_sanity, run_summarise):
         stage(config, layout, manifest, found, progress)
-    return pd.read_csv(layout.root / "per_class.csv")
+    return pd.read_csv(layout.root / "per_class.csv", converters={"class": unguarded})
 
 
 class _Clock:

@@ -26,7 +26,7 @@ from audit.stages.gather import method_layers
 from audit.stages.layout import Layout
 from audit.stages.score import KEYS, placing_of, reference_boxes
 from audit.tables.atomic import write_bytes
-from audit.tables.csv import write_csv
+from audit.tables.csv import read_texts, write_csv
 from audit.tables.parquet import iterate_rows, read_table
 
 JPEG_QUALITY = 88
@@ -53,7 +53,7 @@ def run_overlays(config: Config, layout: Layout, found: dict[str, Any], progress
 
 def read_flagged(path: Path) -> pd.DataFrame:
     """``flagged.csv`` as text: a class may be called NA, or 01. NaN where a record has no picture."""
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    table = read_texts(path)
     return table.assign(overlay=table["overlay"].where(table["overlay"] != ""))
 
 
