@@ -14,6 +14,7 @@ from audit.heatmaps.codec import decode, encode
 from audit.heatmaps.components import component_boxes, largest_component
 from audit.heatmaps.fixations import fixation_heatmap, without_outliers
 from audit.heatmaps.peak import FLAT_MAP, NEGATIVE_MAP, NON_FINITE_MAP, PEAK, Peak, maximum
+from audit.heatmaps.sampling import sample
 from audit.heatmaps.superlevel import SuperlevelSets, even_steps, level_image
 from audit.heatmaps.thresholds import THRESHOLD_KINDS, Threshold, otsu_fraction
 from audit.heatmaps.upsample import axis_matrix, cell_shares, cumulative_weights, upsample
@@ -40,6 +41,7 @@ __all__ = [
     "level_image",
     "maximum",
     "otsu_fraction",
+    "sample",
     "upsample",
     "without_outliers",
 ]

@@ -44,7 +44,22 @@ def draw_overlay(
     ``pixels`` uint8 (H, W, 3), upright original; ``heatmap`` float32 (h, w), native; ``boxes`` and
     ``ignored`` (n, 4) xyxy and ``point`` (x, y) in pixels of the original.
     """
-    scale = PANEL / max(frame.width, frame.height)
+    panels = draw_panels(pixels, heatmap, frame, boxes, ignored, point, hit, PANEL)
+    return _sheet(*panels, caption)
+
+
+def draw_panels(
+    pixels: np.ndarray,
+    heatmap: np.ndarray,
+    frame: Frame,
+    boxes: np.ndarray,
+    ignored: np.ndarray,
+    point: tuple[float, float] | None,
+    hit: bool | None,
+    side: int,
+) -> tuple[Image.Image, Image.Image]:
+    """The photograph with its boxes, and the heatmap on it, ``side`` pixels at the longest."""
+    scale = side / max(frame.width, frame.height)
     size = (max(1, round(frame.width * scale)), max(1, round(frame.height * scale)))
     smooth = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     photo = cv2.resize(pixels, size, interpolation=smooth)
@@ -54,7 +69,7 @@ def draw_overlay(
         _draw_boxes(panel, boxes * scale, ignored * scale)
     if point is not None:
         _draw_point(right, point[0] * scale, point[1] * scale, hit)
-    return _sheet(left, right, caption)
+    return left, right
 
 
 def heat_over(heatmap: np.ndarray, frame: Frame, size: tuple[int, int]) -> np.ndarray:
