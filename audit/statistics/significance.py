@@ -42,7 +42,7 @@ def binomial_excess_p(k: ArrayLike, n: ArrayLike, max_rate: float) -> NDArray[np
         raise ValueError("k, n: expected 0 <= k <= n")
     if not 0 < max_rate < 1:
         raise ValueError(f"max_rate: expected between 0 and 1, received {max_rate}")
-    return np.where(n == 0, np.nan, _at_least(k, n, max_rate))[()]
+    return np.where(n == 0, np.nan, binomial_at_least(k, n, max_rate))[()]
 
 
 def false_discovery_q(p: ArrayLike, correction: str = "bh") -> NDArray[np.float64]:
@@ -79,7 +79,7 @@ def false_discovery_q(p: ArrayLike, correction: str = "bh") -> NDArray[np.float6
     return q
 
 
-def _at_least(k: NDArray, n: NDArray, rate: float) -> NDArray[np.float64]:
+def binomial_at_least(k: NDArray, n: NDArray, rate: float) -> NDArray[np.float64]:
     """P(X >= k) of a binomial count: the regularised incomplete beta function; 1 for k = 0."""
     return np.where(k == 0, 1.0, special.betainc(np.maximum(k, 1), n - k + 1, rate))
 

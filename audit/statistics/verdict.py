@@ -210,7 +210,7 @@ def _decide_low(evidence: ClassEvidence, upper: float, rule: VerdictRule) -> tup
         )
     dealt = (
         "dealt out at random among these images, they would fit as well with a probability of "
-        f"p {_small(p)}"
+        f"p {told_p(p)}"
     )
     if p <= rule.alpha:
         return "pass", (
@@ -227,7 +227,7 @@ def _chance(q: float, rule: VerdictRule) -> str:
     """What q is, in words: an adjusted p of the tolerated rate."""
     return (
         f"if {_percent(rule.max_rate)} were true, so many would be seen with a probability of "
-        f"q {_small(q)}, corrected for the number of classes"
+        f"q {told_p(q)}, corrected for the number of classes"
     )
 
 
@@ -243,7 +243,7 @@ def _main_reason(evidence: ClassEvidence) -> str:
 def _observed(evidence: ClassEvidence) -> str:
     return (
         f"In {evidence.n_background_focused} of {evidence.n_eligible} images "
-        f"({_percent(evidence.rate)}) the heatmap lies off the object"
+        f"({_percent(evidence.rate)}) the heatmap lies on the background"
     )
 
 
@@ -256,6 +256,6 @@ def _percent(rate: float) -> str:
     return f"{100 * rate:.1f}".removesuffix(".0") + " %"
 
 
-def _small(p: float) -> str:
+def told_p(p: float) -> str:
     """Relation and number: two figures in plain digits, down to .0001."""
     return "< 0.0001" if p < 1e-4 else f"= {p:.2g}"

@@ -1,9 +1,12 @@
 """Images that are no independent observations of each other."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from audit.stages.clusters import clusters
+from audit.stages.gather import Gathered
+from audit.stages.judge import with_names
 
 
 @pytest.mark.parametrize(
@@ -22,3 +25,13 @@ from audit.stages.clusters import clusters
 def test_by_hand(groups, labels, expected):
     found = clusters(np.array(groups, np.int64), labels)
     assert found.tolist() == expected and found.dtype == np.int64
+
+
+def test_predictions_name_the_first_of_the_near_duplicates_and_of_the_cluster():
+    """a and b are nearly the same; b and d share a label, and so d counts with them."""
+    images = pd.DataFrame({"file_name": list("abcd"), "group": [0, 0, 2, 3]})
+    number = clusters(images["group"].to_numpy(), ["", "x", "y", "x"])
+    records = images.drop(columns="file_name").assign(file_name=list("abcd"), cluster=number)
+    told = with_names(records, Gathered(records, None, images, None))
+    assert told["duplicate_of"].fillna("").tolist() == ["", "a", "", ""]
+    assert told["cluster"].tolist() == ["a", "a", "c", "a"]
