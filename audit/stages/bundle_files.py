@@ -1,0 +1,237 @@
+"""Files of a results folder or of a bundle, read in the same way; a bundle is never unpacked.
+
+Nothing here trusts an archive: names, kinds and sizes are checked before the first byte is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+import zipfile
+import zlib
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+from audit.bundle.names import name_fault, twice
+from audit.digest import CHUNK, digest_file
+from audit.errors import AuditError
+
+# What is read into memory at once: JSON, logs, manifests. Tables are only hashed.
+MAX_READ = 256 * 2**20
+# Deflate makes at most 1032 bytes of one. An honest bundle is text and pictures.
+MAX_TOTAL = 64 * 2**30
+MAX_RATIO = 200
+FREE = 2**28  # what any archive may unpack to, however small it is
+MAX_FILES = 500_000
+BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError)
+
+
+class Files(Protocol):
+    """Named files, wherever they lie."""
+
+    where: str
+
+    def names(self) -> list[str]:
+        """Names of all files, sorted."""
+        ...
+
+    def digest(self, name: str) -> str:
+        """SHA-256 of one; KeyError where there is none, AuditError where it cannot be read."""
+        ...
+
+    def read(self, name: str) -> bytes:
+        """Content of one, at most ``MAX_READ`` bytes; errors as of :meth:`digest`."""
+        ...
+
+
+class Folder:
+    """Files below a folder. Links are refused, since they lead out of it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.where = str(root)
+
+    def names(self) -> list[str]:
+        found = []
+        for folder, folders, names in os.walk(self.root):
+            for name in (*folders, *names):
+                path = Path(folder) / name
+                if path.is_symlink():
+                    raise AuditError("is a link", where=str(path), expected="files and folders")
+            found += [(Path(folder) / name).relative_to(self.root).as_posix() for name in names]
+        return sorted(found)
+
+    def digest(self, name: str) -> str:
+        try:
+            return digest_file(self._path(name))
+        except OSError as error:
+            raise AuditError(f"cannot be read: {error.strerror}", where=name) from None
+
+    def read(self, name: str) -> bytes:
+        path = self._path(name)
+        _check_size(name, path.stat().st_size)
+        return path.read_bytes()
+
+    def _path(self, name: str) -> Path:
+        path = self.root / name
+        if name_fault(name) or not path.is_file():
+            raise KeyError(name)
+        return path
+
+
+class Archive:
+    """Files in a zip.
+
+    Raises
+    ------
+    AuditError: it is no zip; or it has a name twice, a path that leads elsewhere, a link, an
+        encrypted file, or says that it unpacks to more than an honest bundle would.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.where = str(path)
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except (*BROKEN, ValueError) as error:
+            raise AuditError(f"is no zip archive: {error}", where=str(path)) from None
+        infos = self._zip.infolist()
+        _check_archive(infos, path)
+        if self._zip.comment or min((i.header_offset for i in infos), default=0):
+            # Another program might find another archive in the same file.
+            raise AuditError(
+                "has more in it than its files; nothing of it was read", where=str(path)
+            )
+        self._infos = {info.filename: info for info in infos if not info.is_dir()}
+
+    def names(self) -> list[str]:
+        return sorted(self._infos)
+
+    def digest(self, name: str) -> str:
+        digest = hashlib.sha256()
+        try:
+            with self._zip.open(self._infos[name]) as file:
+                while chunk := file.read(CHUNK):
+                    digest.update(chunk)
+        except (*BROKEN, RuntimeError) as error:
+            raise AuditError(f"cannot be unpacked: {error}", where=name) from None
+        return digest.hexdigest()
+
+    def read(self, name: str) -> bytes:
+        info = self._infos[name]
+        _check_size(name, info.file_size)
+        try:
+            return self._zip.read(info)
+        except (*BROKEN, RuntimeError) as error:
+            raise AuditError(f"cannot be unpacked: {error}", where=name) from None
+
+
+class Within:
+    """The files of one folder of others, under their names inside it."""
+
+    def __init__(self, files: Files, folder: str) -> None:
+        self.where = files.where
+        self._files = files
+        self._folder = folder
+
+    def names(self) -> list[str]:
+        return [n.removeprefix(self._folder) for n in self._files.names() if self._has(n)]
+
+    def digest(self, name: str) -> str:
+        return self._files.digest(self._folder + name)
+
+    def read(self, name: str) -> bytes:
+        return self._files.read(self._folder + name)
+
+    def _has(self, name: str) -> bool:
+        return name.startswith(self._folder)
+
+
+class Results:
+    """What the checks ask of a run's results; each digest is made once."""
+
+    def __init__(self, files: Files) -> None:
+        self.files = files
+        self._digests: dict[str, str | None] = {}
+
+    def digest(self, name: str) -> str | None:
+        """SHA-256 of a file, None where there is none that can be read."""
+        if name not in self._digests:
+            try:
+                self._digests[name] = self.files.digest(name)
+            except (KeyError, AuditError):
+                self._digests[name] = None
+        return self._digests[name]
+
+    def json(self, name: str) -> dict[str, Any]:
+        """A JSON object.
+
+        Raises
+        ------
+        AuditError: it is missing, or is none.
+        """
+        return read_json(self.files, name)
+
+    @cached_property
+    def provenance(self) -> dict[str, Any]:
+        return self.json("provenance.json")
+
+    def changed_tables(self) -> list[str]:
+        """Tables that are missing, or not those that ``provenance.json`` lists."""
+        return [n for n, digest in tables_of(self.provenance).items() if self.digest(n) != digest]
+
+
+def tables_of(provenance: dict[str, Any]) -> dict[str, str]:
+    """File name -> SHA-256 of the run's tables.
+
+    Raises
+    ------
+    AuditError: the provenance lists none.
+    """
+    hashes = provenance.get("hashes")
+    tables = hashes.get("tables") if isinstance(hashes, dict) else None
+    if not isinstance(tables, dict) or not tables:
+        raise AuditError("lists no tables", where="provenance.json")
+    return tables
+
+
+def read_json(files: Files, name: str) -> dict[str, Any]:
+    """A JSON object; AuditError where it is missing or is none."""
+    try:
+        values = json.loads(files.read(name))
+    except KeyError:
+        raise AuditError("is missing", where=name) from None
+    except (ValueError, RecursionError) as error:
+        raise AuditError(f"is not valid JSON: {error}", where=name) from None
+    if not isinstance(values, dict):
+        raise AuditError("is no JSON object", where=name)
+    return values
+
+
+def _check_archive(infos: list[zipfile.ZipInfo], path: Path) -> None:
+    def refuse(what: str, name: str | None = None) -> None:
+        where = str(path) if name is None else f"{path}: {name}"
+        raise AuditError(f"{what}; nothing of it was read", where=where)
+
+    if len(infos) > MAX_FILES:
+        refuse(f"has more than {MAX_FILES} files")
+    for info in infos:
+        kind = stat.S_IFMT(info.external_attr >> 16)
+        if fault := name_fault(info.filename.removesuffix("/")):
+            refuse(fault, info.filename)
+        if info.flag_bits & 0x1:
+            refuse("is encrypted", info.filename)
+        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+            refuse("is a link or no plain file", info.filename)
+    if met := twice(info.filename for info in infos):
+        refuse("is there more than once", met[0])
+    total, packed = sum(i.file_size for i in infos), path.stat().st_size
+    if total > min(MAX_TOTAL, max(FREE, MAX_RATIO * packed)):
+        refuse(f"says that its {packed} bytes unpack to {total}")
+
+
+def _check_size(name: str, size: int) -> None:
+    if size > MAX_READ:
+        raise AuditError(f"has {size} bytes", where=name, expected=f"at most {MAX_READ}")
