@@ -23,6 +23,8 @@ include: "workflow/rules/confirm.smk"
 include: "workflow/rules/sanity.smk"
 include: "workflow/rules/summarise.smk"
 include: "workflow/rules/gate.smk"
+include: "workflow/rules/report.smk"
+include: "workflow/rules/history.smk"
 
 
 onstart:
@@ -32,7 +34,7 @@ onstart:
 
 
 rule all:
-    """The tables, the pictures, the record of how they came about, and the verdict."""
+    """The tables, the pictures, how they came about, the verdict, and the page that shows all."""
     default_target: True
     input:
         AUDIT.tables,
@@ -40,3 +42,5 @@ rule all:
         f"{AUDIT.root}/confirmation/index.csv",
         f"{AUDIT.root}/provenance.json",
         f"{AUDIT.root}/verdict.json",
+        f"{AUDIT.root}/report.html",
+        AUDIT.history(),

@@ -26,7 +26,13 @@ VERBS = {
     "layers": ("layers", "list a model's spatial layers and mark the default"),
     "explain-image": ("explain_image", "heatmaps of one picture, on one sheet"),
     "compare-methods": ("compare_methods", "compare the methods of a finished run"),
+    "compare": ("compare", "hold runs against an earlier one: did a class's focus change"),
+    "history": ("history", "what became of each class over the runs of a history"),
     "gate": ("gate", "hold the policy against a finished run: 0 it passes, 1 it fails"),
+    "export": ("export", "a finished run to MLflow, FiftyOne, or one JSON to post"),
+    "sign-off": ("sign_off", "write down who approved or rejected a finished run, and why"),
+    "bundle": ("bundle", "pack a finished run as evidence: manifest, crate, attestation"),
+    "verify": ("verify", "check a bundle or a results folder: 0 all holds, 1 something does not"),
     "demo": ("demo", "make a small data set with a planted shortcut, train on it, audit it"),
     "prove": ("prove", "measure the audit itself on models of which the truth is known"),
     "inspect": ("stage", "stage: the model's input, outputs and layer"),
@@ -39,7 +45,9 @@ VERBS = {
     "summarise": ("stage", "stage: the final verdict of each class, and the summary"),
     "overlays": ("stage", "stage: pictures of the flagged records and of a sample"),
     "provenance": ("stage", "stage: how the tables came about"),
+    "report": ("report", "write the report page of a finished run"),
     "verdict": ("stage", "stage: the policy, held against the tables"),
+    "record": ("stage", "stage: the finished run, added to a history"),
 }
 
 

@@ -55,6 +55,11 @@ def _stage(args: argparse.Namespace, progress: Progress) -> None:
 
         run_verdict(config, layout, progress)
         return
+    if args.verb == "record":
+        from audit.stages.history import run_record
+
+        run_record(config, layout, progress)
+        return
     model = _read_json(layout.model)
     if args.verb == "index":
         from audit.stages.index import run_index

@@ -20,6 +20,7 @@ from audit.errors import AuditError, nearest
 PATH_KEYS = (
     ("audit", "output"),
     ("model", "path"),
+    ("report", "proving"),
     ("model", "weights"),
     ("model", "labels"),
     ("dataset", "annotations"),
@@ -27,6 +28,7 @@ PATH_KEYS = (
     ("dataset", "names"),
     ("dataset", "metadata"),
     ("gate", "baseline"),
+    ("history", "file"),
 )
 
 

@@ -14,10 +14,12 @@ from pydantic import Field, field_validator, model_validator
 from audit.config.confirm import ConfirmSection
 from audit.config.gate import GateSection
 from audit.config.heatmap import HeatmapSection
+from audit.config.history import HistorySection
 from audit.config.sanity import SanitySection
 from audit.config.section import Fraction, Section
 from audit.config.sensitivity import SensitivitySection
 from audit.config.strata import StrataSection
+from audit.config.system import SystemSection
 
 # The families of keras.applications that have a preprocess_input of their own. Written out so that
 # a config is checked without importing TensorFlow; a test compares it with the installed Keras.
@@ -346,13 +348,30 @@ class FlagsSection(Section):
 
 
 class ReportSection(Section):
-    """How many pictures are drawn."""
+    """What the report shows."""
 
     overlays_flagged: int = Field(
         24, ge=0, le=10_000, description="Overlays of the worst flagged records."
     )
     overlays_sample: int = Field(
         12, ge=0, le=10_000, description="Overlays of a random sample of others."
+    )
+    pictures: int = Field(
+        120,
+        ge=0,
+        le=300,
+        description="Pictures inside report.html: half the worst of each class, half drawn at random. "
+        "About 15 KB each.",
+    )
+    proving: str | None = Field(
+        None,
+        description="Folder that `focus-audit prove --config` wrote: the report shows its findings.",
+    )
+    gallery: int = Field(
+        200,
+        ge=0,
+        le=20_000,
+        description="Pictures in the larger gallery in the folder beside it; 0: none. About 30 KB each.",
     )
 
 
@@ -405,5 +424,7 @@ class Config(Section):
     confirm: ConfirmSection = Field(default_factory=ConfirmSection)
     sanity: SanitySection = Field(default_factory=SanitySection)
     gate: GateSection = Field(default_factory=GateSection)
+    history: HistorySection = Field(default_factory=HistorySection)
     report: ReportSection = Field(default_factory=ReportSection)
+    system: SystemSection = Field(default_factory=SystemSection)
     run: RunSection = Field(default_factory=RunSection)

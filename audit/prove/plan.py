@@ -26,6 +26,8 @@ STRENGTHS = (0.25, 0.5, 0.75, 0.9, 1.0)
 FOREIGN = 0.5
 """Elsewhere this share of them is another class's, so that the shortcut alone decides. Where both
 tell the class, most networks use both, and what they rely on is no longer a plain truth."""
+# Sections of a config that no verdict depends on, or that each planted model has of its own.
+NO_BEARING = {"audit", "model", "dataset", "report", "run", "system", "history"}
 AREAS = ((0.05, 0.08), (0.2, 0.28), (0.3, 0.4), (0.4, 0.5))
 IMAGES = (35, 50, 120)
 
@@ -83,7 +85,7 @@ def audit_defaults() -> dict[str, Any]:
             "dataset": {"format": "coco", "annotations": "boxes", "images": "images"},
         }
     )
-    return config.model_dump(mode="json", exclude={"audit", "model", "dataset", "report", "run"})
+    return config.model_dump(mode="json", exclude=NO_BEARING)
 
 
 def get_plan(name: str) -> Plan:

@@ -5,7 +5,6 @@ Nothing here loads NumPy or pandas: ``focus-audit gate`` answers at once.
 
 from __future__ import annotations
 
-import csv
 import datetime
 import json
 from dataclasses import dataclass
@@ -33,6 +32,7 @@ from audit.models.labels import OVERALL
 from audit.progress import Progress
 from audit.stages.layout import Layout
 from audit.tables.atomic import write_bytes, write_json
+from audit.tables.cells import read_rows
 from audit.tables.version import SCHEMA_VERSION
 
 # What a verdict rests on.
@@ -66,6 +66,16 @@ class Results:
         tables = {name: provenance["hashes"]["tables"][name] for name in TABLES}
         _check_unchanged(root, tables, "the run")
         return cls(root, _rows(root / "per_class.csv"), summary, provenance, tables)
+
+    def table(self, name: str) -> Path:
+        """Path of another table of the run.
+
+        Raises
+        ------
+        AuditError: it is missing, or not the one that the run wrote.
+        """
+        _check_table(self.root, name, self.provenance["hashes"]["tables"], "the run")
+        return self.root / name
 
     def pair(self, method: str | None, layer: str | None) -> tuple[str, str] | None:
         """The first method and layer of the run that are those asked for."""
@@ -112,6 +122,16 @@ def gate(root: Path, day: datetime.date, policy_file: Path | None = None) -> Ver
         raise AuditError("is no results folder", where=str(root), expected="reports/NAME")
     if policy_file is not None:
         return judge(root, load_policy(policy_file), day)
+    return stored_verdict(root).on(day)
+
+
+def stored_verdict(root: Path) -> Verdict:
+    """The verdict that the run wrote, as it stood on its day.
+
+    Raises
+    ------
+    AuditError: there is none, it is of another version, or a table was changed since.
+    """
     values = _json(Layout(root).verdict)
     _check_version(Layout(root).verdict, values, VERDICT_VERSION)
     try:
@@ -119,7 +139,7 @@ def gate(root: Path, day: datetime.date, policy_file: Path | None = None) -> Ver
     except (KeyError, TypeError, ValueError, AttributeError):
         raise AuditError("is no verdict", where=str(Layout(root).verdict), hint=AGAIN) from None
     _check_unchanged(root, verdict.tables, "the verdict")
-    return verdict.on(day)
+    return verdict
 
 
 def judge(root: Path, policy: GateSection, day: datetime.date) -> Verdict:
@@ -225,16 +245,19 @@ def _check_version(path: Path, values: dict[str, Any], version: str) -> None:
 
 def _check_unchanged(root: Path, tables: dict[str, str], since: str) -> None:
     for name in TABLES:
-        path = root / name
-        if not path.is_file():
-            raise AuditError("is missing", where=str(path), hint=AGAIN)
-        if digest_file(path) != tables.get(name):
-            raise AuditError(f"was changed after {since}", where=str(path), hint=AGAIN)
+        _check_table(root, name, tables, since)
+
+
+def _check_table(root: Path, name: str, tables: dict[str, str], since: str) -> None:
+    path = root / name
+    if not path.is_file():
+        raise AuditError("is missing", where=str(path), hint=AGAIN)
+    if digest_file(path) != tables.get(name):
+        raise AuditError(f"was changed after {since}", where=str(path), hint=AGAIN)
 
 
 def _rows(path: Path) -> tuple[Row, ...]:
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = tuple(csv.DictReader(file))
+    rows = tuple(read_rows(path))
     lacking = [name for name in REQUIRED if not rows or name not in rows[0]]
     if lacking:
         what = f"has no column {lacking[0]!r}" if rows else "has no row"

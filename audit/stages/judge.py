@@ -42,7 +42,7 @@ PREDICTION_COLUMNS = (
     "pointing_tied", "pointing_note", "pointing_chance", "pointing_chance_15px",
     "pointing_chance_cells", "pointing_center", "energy_in_box", "energy_in_padding",
     "energy_ceiling", "energy_skill", "energy_cover", "skill_over_shuffled", "threshold",
-    "mask_iou", "box_iou", "localisation_correct", "largest_box_cells", "duplicate_of",
+    "mask_iou", "box_iou", "localisation_correct", "largest_box_cells", "duplicate_of", "cluster",
     "eligible", "ineligible_reason", "background_focused",
 )  # fmt: skip
 EXCLUDED_COLUMNS = ("kind", "file_name", "where", "reason", "detail", "class_name", "n_boxes")
@@ -71,7 +71,7 @@ def run_judge(
     answers = answers_by_class(gathered, classes, found["facts"]["output"])
     judged = class_table(gathered, classes, answers, config)
     records = gathered.records.assign(skill_over_shuffled=judged.over_shuffled)
-    records = _with_names(records, gathered)
+    records = with_names(records, gathered)
     excluded = excluded_table(gathered, exclusions(layout), classes)
     predictions = records.reindex(columns=_ordered(records))
     counts = run_counts(manifest, found, gathered, predictions, excluded)
@@ -191,15 +191,18 @@ def _marked(gathered: Gathered, config: Config) -> Gathered:
     return replace(gathered, records=records)
 
 
-def _with_names(records: pd.DataFrame, gathered: Gathered) -> pd.DataFrame:
-    """``duplicate_of``: the first image of a group of near-duplicates, by its file name."""
-    first = gathered.images["file_name"].to_numpy()[records["group"].to_numpy(np.int64)]
+def with_names(records: pd.DataFrame, gathered: Gathered) -> pd.DataFrame:
+    """``duplicate_of`` and ``cluster``: file names of the first near-duplicate and cluster member."""
+    names = gathered.images["file_name"].to_numpy()
+    first = names[records["group"].to_numpy(np.int64)]
     same = first == records["file_name"].to_numpy()
-    return records.assign(duplicate_of=np.where(same, None, first))
+    return records.assign(
+        duplicate_of=np.where(same, None, first), cluster=names[cluster_of(records)]
+    )
 
 
 def _ordered(records: pd.DataFrame) -> list[str]:
     """The fixed columns first, then those of further metrics."""
     internal = {"grid_height", "grid_width", "point_u", "point_v", "tied", "map_kind", "group"}
-    internal |= {"width", "height", "heatmap_scale", "cluster", "judged_height", "judged_width"}
+    internal |= {"width", "height", "heatmap_scale", "judged_height", "judged_width"}
     return [*PREDICTION_COLUMNS, *(c for c in records if c not in {*PREDICTION_COLUMNS, *internal})]

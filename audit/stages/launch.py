@@ -94,7 +94,7 @@ def findings(root: Path) -> list[str]:
         if verdicts[verdict]:
             lines.append(f"  {verdict + ':':<13} {', '.join(verdicts[verdict])}")
     lines += [f"  warning: {text}" for text in summary["warnings"]]
-    lines.append(f"Results: {root}/per_class.csv, {root}/flagged.csv, {root}/overlays/")
+    lines.append(f"Report: {root}/report.html; tables: {root}/per_class.csv, {root}/flagged.csv")
     return lines
 
 

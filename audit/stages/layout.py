@@ -123,6 +123,16 @@ class Layout:
         return self.root / "provenance.json"
 
     @property
+    def sign_off(self) -> Path:
+        """People's decisions on the run, an entry a line; only ever added to."""
+        return self.root / "sign_off.jsonl"
+
+    @property
+    def recorded(self) -> Path:
+        """Which entry of which history the run is."""
+        return self.stages / "history.json"
+
+    @property
     def sanity(self) -> Path:
         """What each method's maps keep while the weights are redrawn: a row a step."""
         return self.root / "sanity.csv"

@@ -53,8 +53,8 @@ def run_provenance(
             },
             "hashes": {
                 "model": {str(model): found["sha256"]},
-                "images": _images_digest(layout, manifest),
-                "annotations": {p: digest_file(p) for p in _annotation_files(config)},
+                "images": images_digest(layout, manifest),
+                "annotations": {p: digest_file(p) for p in annotation_files(config)},
                 "package_source": package_digest(),
                 "tables": _tables_digest(layout),
             },
@@ -79,7 +79,7 @@ def _tables_digest(layout: Layout) -> dict[str, str]:
     return {name: digest_file(layout.root / name) for name in (*TABLES, *further)}
 
 
-def _annotation_files(config: Config) -> list[str]:
+def annotation_files(config: Config) -> list[str]:
     """Annotation paths that are hashed; image folders given as annotations hold images, too."""
     paths = [*config.dataset.annotation_paths(), *filter(None, [config.dataset.names])]
     files = [f for p in paths for f in _documents(Path(p))]
@@ -93,7 +93,7 @@ def _documents(path: Path) -> list[str]:
     return [str(p) for p in path.rglob("*") if p.suffix.lower() in endings and p.is_file()]
 
 
-def _images_digest(layout: Layout, manifest: dict[str, Any]) -> str:
+def images_digest(layout: Layout, manifest: dict[str, Any]) -> str:
     """One digest over (file name, SHA-256) of all images that were indexed, sorted."""
     pairs = sorted(
         (row["file_name"], row["sha256"])

@@ -15,6 +15,7 @@ from audit.fills import FILLS
 from audit.metrics import METRICS
 from audit.stages.metadata import check_labels
 from audit.tables.atomic import write_text
+from audit.tables.history import check_history
 
 
 def load_settings(
@@ -38,6 +39,8 @@ def load_settings(
         FILLS.get(name, f"{where}: confirm.fills")
     check_paths(config, where)
     check_labels(config, where)
+    if config.history.file is not None:
+        check_history(Path(config.history.file))
     _check_policy(config, f"{where}: gate")
     _check_confirmed(config, f"{where}: confirm.classes")
     return config

@@ -81,6 +81,10 @@ class AuditRun:
         ]
         return digest_json([digest_file(f) for f in files if f.is_file()])
 
+    def history(self) -> list[str]:
+        """The receipt of the run's entry in a history; empty where no history is kept."""
+        return [str(Layout(Path(self.root)).recorded)] if self.config.history.file else []
+
     @cached_property
     def _model(self) -> str:
         model = self.config.model

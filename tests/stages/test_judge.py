@@ -157,7 +157,9 @@ def test_names_of_pictures_do_not_clash():
     assert len({overlay_name("sample", 1, *p) for p in pairs}) == len(pairs)
 
 
-@pytest.mark.parametrize("name", ["NA", "null", "1", "01", "1e5", "True", "a,b", 'quote"', " x "])
+@pytest.mark.parametrize(
+    "name", ["NA", "null", "1", "01", "1e5", "True", "a,b", 'quote"', " x ", "=x", "'-1"]
+)
 def test_pictures_are_found_again_whatever_their_class_is_called(tmp_path, name):
     """flagged.csv is read back for the pictures: text has to stay the text that it is."""
     table = predictions({"target_class": name}, {"background_focused": False, "target_class": name})

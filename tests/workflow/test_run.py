@@ -44,8 +44,8 @@ def test_what_the_terminal_is_told(audited):
         "Audited 34 of 37 images (3 excluded), 32 of 35 records scored.",
         "  flagged:      blue",
         "  pass:         green, red",
-        "Results: reports/colours/per_class.csv, reports/colours/flagged.csv, "
-        "reports/colours/overlays/",
+        "Report: reports/colours/report.html; tables: reports/colours/per_class.csv, "
+        "reports/colours/flagged.csv",
         "Gate pass: no check fails",
         "  note: blue: flagged by the heatmaps (confirmation: not run)",
     ]
