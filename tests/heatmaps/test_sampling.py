@@ -21,5 +21,9 @@ def test_at_the_pixels_centres_it_is_the_map_on_the_pixels(mode):
 
 def test_beyond_the_image_there_is_nothing():
     frame = make_frame(10, 10, 8, 8, "letterbox")
-    found = sample(np.ones((2, 2)), frame, np.array([-1.0, 5.0, 11.0]), np.array([5.0]))
-    assert np.isnan(found).tolist() == [[True, False, True]]
+    at = np.array([-1.0, 5.0, 11.0])
+    for found in (
+        sample(np.ones((2, 2)), frame, at, np.array([5.0])),
+        sample(np.ones((2, 2)), frame, np.array([5.0]), at).T,
+    ):
+        assert np.isnan(found).tolist() == [[True, False, True]]

@@ -20,6 +20,7 @@ HOSTILE = "</script><script>alert(1)</script>\"'&\n\u202e" + "x" * 300
         (0.0, "0.00"),
         (1234, "1,234"),
         (0.125, "0.12"),
+        (-0.001, "0.00"),
     ],
 )
 def test_what_was_not_observed_is_never_a_number(value, told):
@@ -28,6 +29,12 @@ def test_what_was_not_observed_is_never_a_number(value, told):
 
 def test_shares_and_limits():
     assert page.percent(0.125, 1) == "12.5 %" and page.percent(None) == "–"
+    assert [page.percent(v) for v in (0.997, 1.0, 0.002, 0.0)] == [
+        "99.7 %",
+        "100 %",
+        "0.2 %",
+        "0 %",
+    ]
     assert page.interval(0.1, 0.2) == "0.10 to 0.20" and page.interval(0.1, math.nan) == "–"
     assert page.probability(1e-9) == "< .001" and page.probability(0.04) == "0.040"
 

@@ -53,7 +53,9 @@ def test_the_worst_come_first_and_a_sample_stands_beside_them():
     assert kinds == ["worst"] * 3 + ["sample"] * 3
     worst = [r for r in shown if r["kind"] == "worst"]
     assert all(r["background_focused"] for r in worst)
-    assert len({r["key"] for r in shown}) == len(shown)
+    every = choose(records(), ["b", "a"], 40, seed=0)
+    assert len({r["key"] for r in every}) == len(every) == 40
+    assert {r["key"] for r in shown} <= {r["key"] for r in every}
     mine = [r["energy_skill"] for r in worst if r["target_class"] == "a"]
     assert mine == sorted(mine)
 

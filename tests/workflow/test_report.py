@@ -1,8 +1,11 @@
 """The report in a real browser, on a run whose names are hostile."""
 
+import base64
 import json
 import re
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -11,6 +14,7 @@ from audit.progress import Progress
 from audit.stages import gate, report_pdf
 from audit.stages.report import run_report
 from audit.tables.atomic import write_json
+from tests.conftest import REPOSITORY
 
 pytestmark = pytest.mark.slow
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -221,3 +225,16 @@ def test_the_page_shows_who_signed_what(run, tmp_path, focus_audit):
     assert focus_audit("sign-off", copy, *told, cwd=tmp_path).returncode == 0
     assert focus_audit("report", copy, cwd=tmp_path).returncode == 0
     assert "rejected by &lt;i&gt;Eve (QA)" in (copy / "report.html").read_text()
+
+
+def test_snakemake_s_own_report_has_our_page(run, tmp_path):
+    folder, out = run.parents[1], tmp_path / "all.html"
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--snakefile", REPOSITORY / "Snakefile",
+         "--configfile", "audit.yaml", "--cores", "1", "--report", out],
+        cwd=folder, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    text = out.read_text()
+    page = base64.b64encode((run / "report.html").read_bytes()).decode()
+    assert "report.html" in text and page[:2000] in text
