@@ -22,7 +22,7 @@ from audit.progress import Progress, duration
 from audit.stages.eligibility import is_baseline
 from audit.stages.explain import Run, runs_of
 from audit.stages.figures import json_value
-from audit.stages.inspect import methods_of, needs_layer
+from audit.stages.inspect import check_same_model, methods_of, needs_layer
 from audit.stages.layout import Layout
 from audit.stages.runtime import thread_count
 from audit.stages.sanity_maps import (
@@ -86,7 +86,7 @@ def _checked(
             f"{section.min_records} are wanted."
         )
         return _all_unknown(config, found, why), []
-    probe = _probe(config)
+    probe = _probe(config, found)
     cascade = probe.cascade()
     runs = [run for run in runs_of(config, probe) if run.method.level != "baseline"]
     if len(cascade.units) < section.min_kernels:
@@ -120,11 +120,13 @@ def unknown(why: str) -> dict[str, Any]:
     return {"fit": None, "reason": f"Not known: {why}"}
 
 
-def _probe(config: Config) -> ModelProbe:
+def _probe(config: Config, found: Mapping[str, Any]) -> ModelProbe:
     from audit.models.runtime import start
 
     start(thread_count(config))
-    return ModelProbe(config, needs_layer([*methods_of(config), *second_methods(config)]))
+    probe = ModelProbe(config, needs_layer([*methods_of(config), *second_methods(config)]))
+    check_same_model(probe.facts.as_dict(), found["facts"], layers=False)
+    return probe
 
 
 def second_methods(config: Config) -> list[tuple[Any, dict[str, Any]]]:
@@ -137,8 +139,7 @@ def second_methods(config: Config) -> list[tuple[Any, dict[str, Any]]]:
     name = config.sanity.second_method
     if name is None:
         return []
-    options = {name: config.explain.options.get(name, {})}
-    return chosen_methods([name], options, "sanity.second")
+    return chosen_methods([name], {name: config.explain.options.get(name, {})}, "explain")
 
 
 class Check:

@@ -9,7 +9,9 @@ import pytest
 from scipy.stats import spearmanr
 
 from audit.config.model import Config
+from audit.errors import AuditError
 from audit.explain import METHODS, Method
+from audit.models.probe import ModelProbe
 from audit.progress import Progress
 from audit.stages import sanity
 from audit.stages.layout import Layout
@@ -160,7 +162,7 @@ class Audit:
                 "run": {"batch_size": 4, "threads": 2},
             }
         )
-        self.layout = Layout(folder)
+        self.layout, self.noted = Layout(folder), {}
         rng = np.random.default_rng(0)
         base = rng.integers(0, 256, (20, 8, 8, 3), np.uint8)
         self.pixels = {
@@ -186,7 +188,9 @@ class Audit:
 
     def run(self):
         manifest = {"shards": [{"name": "0"}]}
-        found = {"classes": {"a": [0], "b": [1]}, "facts": {"layers": [{"path": "relu4"}]}}
+        facts = ModelProbe(self.config, needs_layer=False).facts.as_dict()
+        facts |= {"layers": [{"path": "relu4"}]} | self.noted
+        found = {"classes": {"a": [0], "b": [1]}, "facts": facts}
         sanity.run_sanity(self.config, self.layout, manifest, found, QUIET)
         return json.loads(self.layout.fitness.read_text()), pd.read_csv(self.layout.sanity)
 
@@ -357,3 +361,10 @@ def test_unfit_explanations_give_no_verdict():
     assert list(final_verdicts(judged, {}, {})["fitness"]) == ["not_run"] * 5
     (line,) = fitness_warnings(fitness)
     assert line.startswith("m at l is not fit to judge by")
+
+
+def test_a_model_that_was_changed_since_is_refused(tmp_path, model, monkeypatch):
+    changed = Audit(tmp_path, model, monkeypatch, {"method": "gradcam"}, images=8, steps=2)
+    changed.noted = {"n_outputs": 3}
+    with pytest.raises(AuditError, match="not the one that was inspected"):
+        changed.run()
