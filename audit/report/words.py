@@ -32,10 +32,10 @@ MEANS = {
     "refuted": "with the object taken out the answer goes, with the background taken out it stays: the "
     "model answers from the object (refuted: the suspicion is)",
     "mixed": "different ways of changing the images say opposite things (mixed)",
-    "heatmap_only": "images were changed, and the answer was neither clearly the object's nor clearly "
-    "the background's (heatmap_only)",
-    "not_run": "no images were changed: nothing was held against the class, or there was too little to "
-    "do it with (not_run)",
+    "heatmap_only": "images were changed, and neither is shown: that the model answers from the object "
+    "alone, nor that it answers from the background alone (heatmap_only)",
+    "not_run": "none of its own images were tested with changes: nothing was held against the class, or "
+    "there was too little to do it with (not_run)",
 }
 BASELINE_METHODS = "center, uniform and random look at nothing: what they reach is chance."
 
@@ -59,6 +59,10 @@ LIMITS = (
     "those it will meet, the audit does not know.",
 )
 DEFINITIONS = (
+    ("accuracy", "Share of images whose top answer is one of the classes that are annotated in them: in "
+     "an image of apples and bananas either is right. At the top of the page over images, in the table "
+     "over the images of a class."),
+    ("record", "An image and a class that is explained in it; an image of two classes gives two."),
     ("pointing accuracy", "Share of images whose heatmap has its maximum inside a box of the class. "
      "Chance: the share that a point drawn at random would reach on the same images; centre: the "
      "share that the image's middle reaches."),
@@ -87,8 +91,8 @@ DEFINITIONS = (
      "back. Kept: the mean over all steps of how much of a map is left beyond what maps of other images "
      "have in common with it. A method whose maps stay as they are shows the image, not the model."),
     ("dealt out at random", "Each image gets the heatmap of another image of the class. Where those fit "
-     "as well, the heatmaps show a habit and not what is in the image. p is this test's, and no smaller "
-     "than the number of times it was tried allows."),
+     "as well, the heatmaps show a habit and not what is in the image. A small p speaks against that; "
+     "it cannot be smaller than one in the number of draws."),
     ("box size", "small: under 32 x 32 pixels of the image; medium: under 96 x 96; large: the rest."),
 )  # fmt: skip
 
@@ -110,6 +114,11 @@ def advice(verdict: str, confirmation: str, row: Mapping[str, Any]) -> str:
         )
     if verdict == "insufficient":
         return "Too little to say anything: add images of this class and run again."
+    if confirmation in ("heatmap_only", "mixed"):
+        return (
+            "Passes by its heatmaps; changing the images did not settle where the answer comes from. "
+            "Look at its changed images before relying on it."
+        )
     if row.get("verdict_stable") is False:
         return "Passes, but not under every setting tried (see the stability of the verdicts)."
     return "Nothing to do."

@@ -9,7 +9,14 @@ from audit.stages.report_run import Run
 from audit.stages.report_tables import limits, whole
 
 ROWS = 200
-SANITY_HEAD = ("Method", "Layer", "Redrawn up to", "Weights redrawn", "Images", "Map kept")
+SANITY_HEAD = (
+    "Method",
+    "Layer",
+    "Redrawn up to",
+    "Weights redrawn",
+    "Images",
+    "Likeness to its own map",
+)
 METHODS_HEAD = (
     "Method", "Layer", "Records", "Pointing accuracy", "Chance", "Energy skill", "Mean IoU",
     "Agreement with the first", "Seconds an image",

@@ -105,8 +105,15 @@ def _banner(run: Run, classes: Sequence[Row], headline: str) -> dict[str, Any]:
             for c in urgent[:STEPS]
         ],
         "baseline": _baseline(run),
-        "sign_off": f"{sign_off_state(run.layout.root).sentence()}.",
+        "sign_off": _sign_off(run.layout.root),
     }
+
+
+def _sign_off(root: Path) -> str:
+    """The state, and the conditions where there are any."""
+    found = sign_off_state(root)
+    asked = found.last.conditions if found.last else ""
+    return f"{found.sentence()}." + (f" Conditions: {asked}" if asked else "")
 
 
 def _baseline(run: Run) -> dict[str, str]:
