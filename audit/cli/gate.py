@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import datetime
 from pathlib import Path
+
+from audit.cli.arguments import day
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--policy", type=Path, metavar="CONFIG", help="hold the gate of this config against the run"
     )
     parser.add_argument(
-        "--date", type=_day, metavar="YYYY-MM-DD",
+        "--date", type=day, metavar="YYYY-MM-DD",
         help="day for which waivers count (default: today, UTC)",
     )  # fmt: skip
 
@@ -29,10 +30,3 @@ def run(args: argparse.Namespace) -> int:
         write_junit(verdict, args.junit)
     print("\n".join(told(verdict)))
     return 0 if verdict.passes else 1
-
-
-def _day(text: str) -> datetime.date:
-    try:
-        return datetime.datetime.strptime(text, "%Y-%m-%d").date()
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no day, YYYY-MM-DD") from None

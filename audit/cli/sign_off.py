@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import datetime
 from pathlib import Path
+
+from audit.cli.arguments import day
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--conditions", metavar="TEXT", help="what has to hold, for a conditional decision"
     )
     parser.add_argument(
-        "--date", type=_day, metavar="YYYY-MM-DD",
+        "--date", type=day, metavar="YYYY-MM-DD",
         help="day of the decision (default: today, UTC); when it was entered is noted beside it",
     )  # fmt: skip
 
@@ -31,10 +32,3 @@ def run(args: argparse.Namespace) -> int:
     )  # fmt: skip
     print(f"Entry {entry.number}: {sign_off_state(args.report).sentence()}")
     return 0
-
-
-def _day(text: str) -> datetime.date:
-    try:
-        return datetime.datetime.strptime(text, "%Y-%m-%d").date()
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no day, YYYY-MM-DD") from None

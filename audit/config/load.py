@@ -20,7 +20,6 @@ from audit.errors import AuditError, nearest
 PATH_KEYS = (
     ("audit", "output"),
     ("model", "path"),
-    ("report", "proving"),
     ("model", "weights"),
     ("model", "labels"),
     ("dataset", "annotations"),
@@ -29,6 +28,7 @@ PATH_KEYS = (
     ("dataset", "metadata"),
     ("gate", "baseline"),
     ("history", "file"),
+    ("report", "proving"),
 )
 
 

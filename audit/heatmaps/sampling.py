@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from audit.geometry import visible_box
+from audit.heatmaps.upsample import taps
 from audit.records import Frame
 
 
@@ -18,20 +19,13 @@ def sample(a: np.ndarray, frame: Frame, xs: np.ndarray, ys: np.ndarray) -> np.nd
     seen = visible_box(frame)
     if seen is None:
         return np.full((len(ys), len(xs)), np.nan)
-    down = _taps(a.shape[0], ys, frame.view.y0, frame.view.y1)
-    across = _taps(a.shape[1], xs, frame.view.x0, frame.view.x1)
+    down = taps(a.shape[0], ys, frame.view.y0, frame.view.y1)
+    across = taps(a.shape[1], xs, frame.view.x0, frame.view.x1)
     rows = _between(a, *down)
     values = _between(rows.T, *across).T
     values[(ys < seen.y0) | (ys > seen.y1)] = np.nan
     values[:, (xs < seen.x0) | (xs > seen.x1)] = np.nan
     return values
-
-
-def _taps(n: int, at: np.ndarray, start: float, stop: float) -> tuple[np.ndarray, np.ndarray]:
-    """Lower of the two cells and the share of the upper one, for each point."""
-    s = np.clip((np.asarray(at, np.float64) - start) * (n / (stop - start)) - 0.5, 0.0, n - 1.0)
-    low = np.minimum(s.astype(np.int64), max(n - 2, 0))
-    return low, s - low
 
 
 def _between(cells: np.ndarray, low: np.ndarray, share: np.ndarray) -> np.ndarray:

@@ -22,17 +22,16 @@ from audit.records import Frame
 CACHED_AXES = 16
 
 
-def _positions(n: int, first: int, end: int, start: float, stop: float) -> np.ndarray:
-    """s of the module's text for pixels first ... end - 1, clamped; float64."""
-    centres = np.arange(first, end) + 0.5
-    return np.clip((centres - start) * (n / (stop - start)) - 0.5, 0.0, n - 1.0)
+def taps(n: int, at: np.ndarray, start: float, stop: float) -> tuple[np.ndarray, np.ndarray]:
+    """floor(s) and f of the module's text for points ``at``, s clamped; int64 and float64."""
+    s = np.clip((at - start) * (n / (stop - start)) - 0.5, 0.0, n - 1.0)
+    low = np.minimum(s.astype(np.int64), max(n - 2, 0))
+    return low, s - low
 
 
 def axis_matrix(n: int, first: int, end: int, start: float, stop: float) -> np.ndarray:
     """U of one axis: float64 (end - first, n), each row the weights of one pixel's cells."""
-    s = _positions(n, first, end, start, stop)
-    low = np.minimum(s.astype(np.int64), max(n - 2, 0))
-    fraction = s - low
+    low, fraction = taps(n, np.arange(first, end) + 0.5, start, stop)
     matrix = np.zeros((end - first, n))
     pixel = np.arange(end - first)
     matrix[pixel, low] = 1.0 - fraction
@@ -79,9 +78,8 @@ def upsample(a: np.ndarray, frame: Frame) -> np.ndarray:
 def _blend(cells: np.ndarray, first: int, end: int, start: float, stop: float) -> np.ndarray:
     """Two taps along axis 0 of float32 (n, m): float32 (end - first, m)."""
     n = len(cells)
-    s = _positions(n, first, end, start, stop)
-    low = np.minimum(s.astype(np.int64), max(n - 2, 0))
-    fraction = (s - low).astype(np.float32)[:, None]
+    low, share = taps(n, np.arange(first, end) + 0.5, start, stop)
+    fraction = share.astype(np.float32)[:, None]
     result = cells[low]
     result *= 1.0 - fraction
     upper = cells[np.minimum(low + 1, n - 1)]

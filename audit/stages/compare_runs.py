@@ -134,13 +134,7 @@ def compare_runs(
 def _reports(runs: dict[str, Results], method: str | None, layer: str | None) -> dict[str, Report]:
     """The method and layer of each run that are compared."""
     now, then = runs["new"], runs["old"]
-    pair = now.pair(method, layer)
-    if pair is None:
-        known = ", ".join(f"{m['method']} at {m['layer']}" for m in now.summary["methods"])
-        asked = [f"{k} {v!r}" for k, v in (("method", method), ("layer", layer)) if v]
-        raise AuditError(
-            f"the run has no {' and '.join(asked)}", where=str(now.root), hint=f"it has {known}"
-        )
+    pair = now.pair_asked(method, layer, "the run")
     before = then.pair(pair[0], layer) or then.pair(pair[0], None) or then.pair(None, None)
     return {"old": then.report(before), "new": now.report(pair)}
 

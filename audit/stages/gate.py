@@ -84,6 +84,22 @@ class Results:
                 return told["method"], told["layer"]
         return None
 
+    def pair_asked(self, method: str | None, layer: str | None, what: str) -> tuple[str, str]:
+        """:meth:`pair`, where it has to be there; ``what`` begins the sentence on one that is not.
+
+        Raises
+        ------
+        AuditError: the run has no such method or layer.
+        """
+        pair = self.pair(method, layer)
+        if pair is None:
+            known = ", ".join(f"{m['method']} at {m['layer']}" for m in self.summary["methods"])
+            asked = [f"{k} {v!r}" for k, v in (("method", method), ("layer", layer)) if v]
+            raise AuditError(
+                f"{what} has no {' and '.join(asked)}", where=str(self.root), hint=f"it has {known}"
+            )
+        return pair
+
     def report(self, pair: tuple[str, str]) -> Report:
         """The rows of one method and layer."""
         rows = [row for row in self.rows if (row["method"], row["layer"]) == pair]
@@ -150,13 +166,7 @@ def judge(root: Path, policy: GateSection, day: datetime.date) -> Verdict:
     AuditError: the run has no such method, layer or class; or the baseline cannot be compared.
     """
     results = Results.read(root)
-    pair = results.pair(policy.method, policy.layer)
-    if pair is None:
-        known = ", ".join(f"{m['method']} at {m['layer']}" for m in results.summary["methods"])
-        asked = [f"{k} {v!r}" for k, v in (("method", policy.method), ("layer", policy.layer)) if v]
-        raise AuditError(
-            f"gate: the run has no {' and '.join(asked)}", where=str(root), hint=f"it has {known}"
-        )
+    pair = results.pair_asked(policy.method, policy.layer, "gate: the run")
     report = results.report(pair)
     _check_classes(policy, report, root)
     before, told = _baseline(policy, results, report)

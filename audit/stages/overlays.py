@@ -24,10 +24,11 @@ from audit.stages.explain import header_of
 from audit.stages.flagged import overlay_name, record_key
 from audit.stages.gather import method_layers
 from audit.stages.layout import Layout
+from audit.stages.record_images import records_with_images
 from audit.stages.score import KEYS, placing_of, reference_boxes
 from audit.tables.atomic import write_bytes
 from audit.tables.csv import read_texts, write_csv
-from audit.tables.parquet import iterate_rows, read_table
+from audit.tables.parquet import read_table
 
 JPEG_QUALITY = 88
 
@@ -39,11 +40,11 @@ def run_overlays(config: Config, layout: Layout, found: dict[str, Any], progress
     _remove_old(layout.overlays)
     progress.start(len(chosen), "overlays drawn")
     wanted = {tuple(row[key] for key in KEYS): row for row in chosen}
-    for record, image in _records(layout, {row["file_name"] for row in chosen}):
-        row = wanted.get(tuple(record[key] for key in KEYS))
-        if row is not None:
-            row["note"] = _draw(config, layout, found, record, image, row)
-            progress.step()
+    shards = [s["name"] for s in json.loads(layout.manifest.read_text("utf-8"))["shards"]]
+    for record, image in records_with_images(layout, shards, wanted.keys()):
+        row = wanted[tuple(record[key] for key in KEYS)]
+        row["note"] = _draw(config, layout, found, record, image, row)
+        progress.step()
     # A single layer is named in every other table.
     keys = KEYS if len(method_layers(predictions)) > 1 else KEYS[:-1]
     table = pd.DataFrame(chosen, columns=["overlay", "kind", *keys, "note"])
@@ -87,19 +88,6 @@ def _sample(predictions: pd.DataFrame, count: int, seed: int) -> pd.DataFrame:
     wanted = min(-(-count // each), n_targets)
     drawn = np.random.default_rng(seed).choice(n_targets, wanted, replace=False)
     return others[target.isin(drawn)].head(count)
-
-
-def _records(layout: Layout, names: set[str]):
-    """(record, image) pairs of these images, over all shards."""
-    for shard in json.loads(layout.manifest.read_text("utf-8"))["shards"]:
-        images = {
-            row["file_name"]: row
-            for row in iterate_rows(layout.index(shard["name"]))
-            if row["file_name"] in names
-        }
-        for record in iterate_rows(layout.explained(shard["name"])) if images else ():
-            if record["file_name"] in images:
-                yield record, images[record["file_name"]]
 
 
 def _draw(

@@ -104,13 +104,15 @@ def images_digest(layout: Layout, manifest: dict[str, Any]) -> str:
 
 
 def _versions() -> dict[str, str | None]:
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = None
-    return found
+    return {name: installed(name) for name in PACKAGES}
+
+
+def installed(name: str) -> str | None:
+    """Version of a distribution; None where it is not installed."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 def _git(folder: Path) -> dict[str, Any] | None:

@@ -9,7 +9,6 @@ import platform
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import chdir, redirect_stdout
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from audit.errors import AuditError
 from audit.stages.bundle_files import Folder, Results, tables_of
 from audit.stages.launch import run_audit
 from audit.stages.layout import Layout
-from audit.stages.provenance import annotation_files, images_digest
+from audit.stages.provenance import annotation_files, images_digest, installed
 from audit.stages.verify import Verification, results_within
 from audit.tables.atomic import write_text
 
@@ -96,7 +95,7 @@ def _digest(path: str) -> str:
 def _surroundings(config: Config, provenance: Mapping[str, Any]) -> Iterator[str]:
     """What may explain a difference."""
     for name, there in provenance["versions"].items():
-        here = platform.python_version() if name == "python" else _version(name)
+        here = platform.python_version() if name == "python" else installed(name)
         if here != there:
             yield f"replayed with {name} {here}; the run had {there}"
     if provenance["hashes"]["package_source"] != package_digest():
@@ -112,13 +111,6 @@ def _settings(section: Any) -> Any:
     if not isinstance(section, Mapping):
         return section
     return {key: value for key, value in section.items() if key not in PATHS}
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
 
 
 def _prepared(config: Config, folder: Path) -> Path:

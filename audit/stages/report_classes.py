@@ -39,10 +39,9 @@ def class_rows(run: Run, data: Mapping[str, Any]) -> list[Row]:
     for place, row in enumerate(run.classes):
         told = f"c{digest_bytes(row['class'].encode(errors='surrogateescape'))[:10]}"
         row = {**row, "anchor": told, "rank": place, "detailed": place < DETAILED}
-        row |= {"confirmation": row["confirmation"] or "not_run", "advice": _advice(row)}
-        row["plot"] = _plot(
-            row, "pointing_accuracy", row["pointing_chance"], row["pointing_center"]
-        )
+        state = row["confirmation"] or "not_run"
+        row |= {"confirmation": state, "advice": advice(row["verdict"], state, row)}
+        row["plot"] = _pointing_plot(row)
         if row["detailed"]:
             mine = {name: found.get(row["class"], []) for name, found in of_class.items()}
             row |= _details(run, row, mine, data["mean_maps"].get(row["class"]))
@@ -51,13 +50,10 @@ def class_rows(run: Run, data: Mapping[str, Any]) -> list[Row]:
     return rows
 
 
-def _advice(row: Row) -> str:
-    return advice(row["verdict"], row["confirmation"] or "not_run", row)
-
-
-def _plot(row: Row, name: str, chance: Any = None, center: Any = None) -> Markup:
-    value, low, high = (row[name + end] for end in ("", "_low", "_high"))
-    told = f"{name.replace('_', ' ')} {limits(row, name)}"
+def _pointing_plot(row: Row) -> Markup:
+    value, low, high = (row[f"pointing_accuracy{end}"] for end in ("", "_low", "_high"))
+    chance, center = row["pointing_chance"], row["pointing_center"]
+    told = f"pointing accuracy {limits(row, 'pointing_accuracy')}"
     if chance is not None:
         told += f", chance {figure(chance)}, centre {figure(center)}"
     return svg.interval_plot(value, low, high, chance, center, told)

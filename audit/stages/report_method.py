@@ -7,16 +7,12 @@ from typing import Any
 from audit.report.page import percent, shown_name
 from audit.stages.report_run import Run
 from audit.stages.report_tables import limits, whole
+from audit.stages.summarise import FITNESS
 
 ROWS = 200
 SANITY_HEAD = (
-    "Method",
-    "Layer",
-    "Redrawn up to",
-    "Weights redrawn",
-    "Images",
-    "Likeness to its own map",
-)
+    "Method", "Layer", "Redrawn up to", "Weights redrawn", "Images", "Likeness to its own map",
+)  # fmt: skip
 METHODS_HEAD = (
     "Method", "Layer", "Records", "Pointing accuracy", "Chance", "Energy skill", "Mean IoU",
     "Agreement with the first", "Seconds an image",
@@ -24,13 +20,13 @@ METHODS_HEAD = (
 
 
 def method_part(run: Run) -> dict[str, Any]:
+    """What the template asks for."""
     fitness = run.json(run.layout.fitness)
-    states = {True: "fit", False: "unfit", None: "unknown"}
     told = []
     for key, found in sorted(fitness.items()):
         method, _, layer = key.partition("|")
         told.append(
-            {"method": method, "layer": layer, "state": states[found["fit"]], "reason": found["reason"]}
+            {"method": method, "layer": layer, "state": FITNESS[found["fit"]], "reason": found["reason"]}
         )  # fmt: skip
     sanity = [
         [

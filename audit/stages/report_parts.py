@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from audit.errors import AuditError
+from audit.gate.figures import number
 from audit.report import svg
 from audit.report.page import figure, percent, shown_name
 from audit.report.words import (
@@ -154,32 +155,24 @@ def _facts(run: Run) -> list[dict[str, str]]:
     passing = sum(v == "pass" for v in verdicts.values())
     flagged = sum(v == "flagged" for v in verdicts.values())
     confirmed = sum(row["confirmation"] == "confirmed" for row in run.classes)
-    number = {k: _number(whole_run[k]) for k in whole_run}
-    judged = figure(int(number["n_eligible"] or 0))
+    judged = figure(int(number(whole_run, "n_eligible") or 0))
     out = counts["images_excluded"]
     left_out = f"{figure(out)} left out, listed below" if out else "none left out"
     told = (
         ("Classes flagged", f"{flagged} of {len(verdicts)}", f"{confirmed} confirmed by changes"),
         ("Classes that pass", f"{passing} of {len(verdicts)}", "shown to look at the object"),
         ("Images", figure(counts["images_audited"]), left_out),
-        ("Accuracy", percent(number["accuracy"]), "of the model on these images"),
+        ("Accuracy", percent(number(whole_run, "accuracy")), "of the model on these images"),
         (
-            "Pointing accuracy", percent(number["pointing_accuracy"]),
-            f"chance {percent(number['pointing_chance'])}",
+            "Pointing accuracy", percent(number(whole_run, "pointing_accuracy")),
+            f"chance {percent(number(whole_run, 'pointing_chance'))}",
         ),
         (
-            "Background-focused", percent(number["background_focused_rate"], 1),
+            "Background-focused", percent(number(whole_run, "background_focused_rate"), 1),
             f"of {judged} records judged",
         ),
     )  # fmt: skip
     return [dict(zip(("what", "much", "told"), fact, strict=True)) for fact in told]
-
-
-def _number(cell: str) -> float | None:
-    try:
-        return float(cell)
-    except ValueError:
-        return None
 
 
 def _states(classes: Sequence[Row], name: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,13 +15,12 @@ from audit.heatmaps import decode as decode_heatmap
 from audit.progress import Progress
 from audit.stages.explain import image_key
 from audit.stages.layout import Layout
+from audit.stages.record_images import records_with_images
 from audit.stages.report_gallery import draw
 from audit.stages.report_maps import RECORDS, ClassMaps
 from audit.stages.runtime import thread_count
 from audit.stages.score import KEYS, placing_of, reference_boxes
-from audit.tables.parquet import iterate_rows
 
-HEATMAP = (*KEYS, "reference", "grid_height", "grid_width", "heatmap", "heatmap_scale")
 # Pictures that are drawn at a time; each holds a photograph in memory.
 AT_ONCE = 16
 
@@ -53,7 +52,7 @@ class RecordPass:
         progress.start(len(wanted), "records read")
         jobs: list[tuple[Any, ...]] = []
         with ThreadPoolExecutor(thread_count(self._config)) as pool:
-            for record, image in self._pairs(shards, wanted):
+            for record, image in records_with_images(self._layout, shards, wanted):
                 key = tuple(record[name] for name in KEYS)
                 values, frame = self._map(record, image)
                 boxes = reference_boxes(record, image["objects"])
@@ -72,20 +71,6 @@ class RecordPass:
         grid = (record["grid_height"], record["grid_width"])
         values = decode_heatmap(record["heatmap"], record["heatmap_scale"], grid)
         return values, self._placing.frame(image["width"], image["height"])
-
-    def _pairs(
-        self, shards: Sequence[str], wanted: set[tuple[str, ...]]
-    ) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-        names = {key[0] for key in wanted}
-        for shard in shards:
-            images = {
-                row["file_name"]: row
-                for row in iterate_rows(self._layout.index(shard))
-                if row["file_name"] in names
-            }
-            for record in iterate_rows(self._layout.explained(shard), HEATMAP) if images else ():
-                if tuple(record[name] for name in KEYS) in wanted:
-                    yield record, images[record["file_name"]]
 
 
 def _averaged(records: pd.DataFrame, seed: int) -> set[tuple[str, ...]]:

@@ -24,7 +24,7 @@ from audit.tables.parquet import read_table
 COLUMNS = (
     *KEYS, "reference", "status", "eligible", "ineligible_reason", "background_focused",
     "energy_skill", "energy_in_box", "area_fraction", "mask_iou", "pointing_hit", "point_x", "point_y",
-    "correct", "predicted_class", "predicted_score", "target_probability", "duplicate_of", "n_boxes",
+    "correct", "predicted_class", "predicted_score", "target_probability", "duplicate_of",
 )  # fmt: skip
 
 

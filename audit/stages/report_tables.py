@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from audit.models.labels import OVERALL
+from audit.report.page import figure, interval
 from audit.report.words import ORDER
 from audit.tables.cells import read_rows
 
@@ -72,8 +73,5 @@ def whole(row: Mapping[str, Any], name: str) -> int | None:
 def limits(row: Mapping[str, Any], name: str) -> str:
     """``.12 (.10 to .15)``, or a dash."""
     value, low, high = (row.get(name + end) for end in ("", "_low", "_high"))
-    if value is None:
-        return "–"
-    if low is None or high is None:
-        return f"{value:.2f}"
-    return f"{value:.2f} ({low:.2f} to {high:.2f})"
+    within = "" if low is None or high is None else f" ({interval(low, high)})"
+    return figure(value) + within

@@ -10,6 +10,7 @@ import json
 import shutil
 import sys
 import time
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -96,9 +97,7 @@ def _multiply(source: Layout, layout: Layout, count: int) -> dict[str, Any]:
 
 def _renamed(row: dict[str, Any], copy: int, stream: int) -> dict[str, Any]:
     """A row of any of the three tables as that of another image."""
-    rng = np.random.default_rng(
-        [copy, stream, len(row["file_name"]), hash(row["file_name"]) % 2**32]
-    )
+    rng = np.random.default_rng([copy, stream, zlib.crc32(row["file_name"].encode())])
     row = {**row, "file_name": f"copy_{copy:04d}/{row['file_name']}"}
     kind = f"_{copy % KINDS:02d}"
     for name in ("target_class", "predicted_class"):
