@@ -63,6 +63,13 @@ def test_figures_are_those_of_the_known_answers(done):
     assert not table.loc[("thing", "inpaint"), "valid"]
 
 
+def test_what_the_model_names_is_noted(done):
+    # Not by a donor, which may bring the background that another class answers to.
+    rows = [row for row in done.changes() if row["fill"] == "mean" and row["p"] > 0.5]
+    assert {row["target_class"] for row in rows} == set(CLASSES)
+    assert all(row["answer"] == row["target_class"] for row in rows)
+
+
 def test_a_record_costs_eight_passes(done):
     changes = done.changes()
     per_record = pd.DataFrame(changes).groupby(["control", "file_name", "target_class"]).size()
