@@ -73,6 +73,7 @@
     shown.src = picture.src;
     shown.alt = picture.alt;
     dialog.querySelector(".told").replaceChildren(item.querySelector("template").content.cloneNode(true));
+    dialog.dataset.shows = item.id;
     if (!dialog.open) dialog.showModal();
   };
   const follow = () => {
@@ -92,8 +93,10 @@
     if (dialog?.open && !asked.startsWith("record-")) dialog.close();
   };
   if (dialog) {
+    // "close" is told late: by then the reader may have gone to another address, which stays.
     const leave = () => {
       const here = location.hash.slice(1);
+      if (dialog.open || here !== dialog.dataset.shows) return;
       history.replaceState(null, "", location.pathname + location.search);
       document.getElementById(here)?.querySelector("a")?.focus();
     };
