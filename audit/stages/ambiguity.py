@@ -27,7 +27,7 @@ def ambiguity_table(gathered: Gathered, classes: Sequence[str]) -> pd.DataFrame:
     """
     rows = []
     for method, layer in gathered.pairs:
-        selections = [select(gathered.records, c, method, layer) for c in classes]
+        selections = select(gathered.records, classes, method, layer)
         for selection in (*selections, together(selections)):
             records = gathered.records.iloc[selection.rows]
             names = {"class": selection.name, "method": method, "layer": layer}

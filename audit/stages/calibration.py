@@ -22,7 +22,7 @@ from audit.digest import digest_json
 from audit.metrics.box_iou import CORRECT_IOU
 from audit.metrics.over_records import best_threshold
 from audit.stages.figures import cluster_of
-from audit.stages.gather import Gathered
+from audit.stages.gather import LISTS, Gathered
 from audit.stages.score import CALIBRATED
 
 HALVES = 2
@@ -32,6 +32,8 @@ AT_THRESHOLD = {
     "box_iou": "box_iou_sweep",
     "box_iou_wsol": "box_iou_wsol_sweep",
 }
+
+BOX_SWEEP = "heatmap_box_sweep"
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,12 @@ def halves_of(digests: Sequence[str], seed: int) -> np.ndarray:
     return np.array([int(digest_json([seed, d])[:16], 16) % HALVES for d in digests], np.int64)
 
 
+def lists_of(config: Config) -> list[str]:
+    """The lists of a record that are read: every threshold's box only where one is to be chosen."""
+    calibrated = config.heatmap.threshold == CALIBRATED
+    return [name for name in LISTS if calibrated or name != BOX_SWEEP]
+
+
 def with_calibrated(gathered: Gathered, calibration: Calibration, config: Config) -> Gathered:
     """The records with the values at their calibrated threshold, where the config asks for it.
 
@@ -98,7 +106,7 @@ def with_calibrated(gathered: Gathered, calibration: Calibration, config: Config
         correct = pd.array(columns["box_iou"] >= CORRECT_IOU, "boolean")
         correct[np.isnan(columns["box_iou"])] = pd.NA
         columns["localisation_correct"] = correct
-        boxes = {"heatmap_box": _boxes(sweeps["heatmap_box_sweep"], calibration.places)}
+        boxes = {"heatmap_box": _boxes(sweeps[BOX_SWEEP], calibration.places)}
         sweeps = sweeps | boxes
     return replace(
         gathered,

@@ -71,7 +71,7 @@ def class_table(
     rows: list[dict[str, Any]] = []
     moved: list[dict[str, Any]] = []
     for method, layer in gathered.pairs:
-        selections = [select(gathered.records, c, method, layer) for c in classes]
+        selections = select(gathered.records, classes, method, layer)
         if is_baseline(method):
             selections.append(together(selections))
             rows += [_baseline(gathered, s, answers, over_shuffled, config) for s in selections]
@@ -96,7 +96,7 @@ def threshold_table(
     layer and threshold."""
     rows = []
     for method, layer in gathered.pairs:
-        selections = [select(gathered.records, c, method, layer) for c in classes]
+        selections = select(gathered.records, classes, method, layer)
         selections.append(together(selections))
         for selection in selections:
             masks, boxes = (_sweep(gathered, name, selection.rows, len(sweep)) for name in SWEEPS)

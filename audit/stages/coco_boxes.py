@@ -11,8 +11,8 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +22,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from audit.stages.gather import CORNERS, Gathered
-from audit.tables.atomic import write_text
+from audit.tables.atomic import atomic_path
 
 # IoU thresholds of which COCO gives the AP by themselves, in its list of ten from .5 to .95.
 AP_50, AP_75 = 0, 5
@@ -44,90 +44,95 @@ class Detected(NamedTuple):
 
 
 NOTHING = Detected(*(float("nan"),) * 4, 0, 0)
+SIDES = ["x", "y", "width", "height"]
+AT_ONCE = 10_000
+"""Entries of a file that are in memory at once."""
 
 
-def truth(gathered: Gathered, classes: Sequence[str]) -> dict[str, Any]:
-    """The reference boxes in COCO's form; images and classes are numbered from 1 in their order."""
-    images = gathered.images[gathered.images["fault"].isna()]
-    numbers = _numbers(images["file_name"])
-    categories = _numbers(classes)
+@dataclass(frozen=True)
+class Truth:
+    """The reference boxes; images and classes are numbered from 1 in their order."""
+
+    images: pd.DataFrame
+    """file_name, width, height."""
+    classes: Sequence[str]
+    boxes: pd.DataFrame
+    """image_id, category_id, :data:`SIDES` in pixels, iscrowd."""
+
+    def lines(self) -> dict[str, Any]:
+        """COCO's form, for :func:`write_lines`."""
+        return {
+            "info": {"description": "reference boxes of the audited classes"},
+            "images": (
+                {"id": number, **image} for number, image in enumerate(_entries(self.images), 1)
+            ),
+            "categories": [{"id": k, "name": name} for k, name in enumerate(self.classes, 1)],
+            "annotations": (
+                {"id": number, **_annotation(box)}
+                for number, box in enumerate(_entries(self.boxes), 1)
+            ),
+        }
+
+
+def truth(gathered: Gathered, classes: Sequence[str]) -> Truth:
+    """Every box of a mapped class in the images that the model saw."""
+    images, numbers = _images(gathered)
     objects = gathered.objects
-    known = objects["file_name"].isin(numbers) & objects["class_name"].isin(categories)
-    objects = objects[known].sort_values(["file_name", "class_name", *CORNERS], kind="stable")
-    annotations = []
-    for number, item in enumerate(objects.itertuples(), 1):
-        box = _xywh((item.x0, item.y0, item.x1, item.y1))
-        annotations.append(
-            {
-                "id": number, "image_id": numbers[item.file_name],
-                "category_id": categories[item.class_name], "bbox": box,
-                "area": box[2] * box[3], "iscrowd": int(item.ignored),
-            }
-        )  # fmt: skip
-    return {
-        "info": {"description": "reference boxes of the audited classes"},
-        "images": [
-            {"id": numbers[name], "file_name": name, "width": int(width), "height": int(height)}
-            for name, width, height in zip(
-                images["file_name"], images["width"], images["height"], strict=True
-            )
-        ],
-        "categories": [{"id": number, "name": name} for name, number in categories.items()],
-        "annotations": annotations,
-    }
+    image_ids = numbers.get_indexer(objects["file_name"]) + 1
+    category_ids = pd.Index(classes).get_indexer(objects["class_name"]) + 1
+    known = (image_ids > 0) & (category_ids > 0)
+    objects = objects[known].assign(
+        image_id=image_ids[known], category_id=category_ids[known], iscrowd=objects["ignored"] * 1
+    )
+    objects = objects.sort_values(["file_name", "class_name", *CORNERS], kind="stable")
+    columns = ["image_id", "category_id", *SIDES, "iscrowd"]
+    return Truth(images, classes, _with_sides(objects, objects[[*CORNERS]].to_numpy())[columns])
 
 
-def detections(
-    gathered: Gathered, pair: tuple[str, str], classes: Sequence[str]
-) -> list[dict[str, Any]]:
-    """COCO results: the heatmap boxes of one method and layer."""
+def detections(gathered: Gathered, pair: tuple[str, str], classes: Sequence[str]) -> pd.DataFrame:
+    """The heatmap boxes of one method and layer: image_id, category_id, :data:`SIDES`, score."""
+    columns = ["image_id", "category_id", *SIDES, "score"]
     boxes = gathered.arrays.sweeps.get("heatmap_box")
     if boxes is None:
-        return []
-    numbers = _numbers(gathered.images.loc[gathered.images["fault"].isna(), "file_name"])
-    categories = _numbers(classes)
+        return pd.DataFrame(columns=columns)
     records = gathered.records
+    category_ids = pd.Index(classes).get_indexer(records["target_class"]) + 1
     mine = (records["method"] == pair[0]) & (records["layer"] == pair[1])
-    mine &= records["target_class"].isin(categories) & ~np.isnan(boxes).any(axis=1)
+    mine &= (category_ids > 0) & ~np.isnan(boxes).any(axis=1)
     rows = np.flatnonzero(mine)
-    chosen = records.iloc[rows]
-    return [
-        {
-            "image_id": numbers[file_name], "category_id": categories[name],
-            "bbox": _xywh(box), "score": float(score),
-        }
-        for file_name, name, box, score in zip(
-            chosen["file_name"], chosen["target_class"], boxes[rows].tolist(),
-            chosen["target_probability"], strict=True,
-        )
-    ]  # fmt: skip
+    chosen = records.iloc[rows][["file_name", "target_probability"]]
+    found = chosen.assign(
+        image_id=_images(gathered)[1].get_indexer(chosen["file_name"]) + 1,
+        category_id=category_ids[rows],
+        score=chosen["target_probability"],
+    )
+    return _with_sides(found, boxes[rows])[columns]
 
 
-def evaluate(reference: dict[str, Any], found: Sequence[dict[str, Any]]) -> dict[int, Detected]:
+def results(found: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """COCO results, for :func:`write_lines`."""
+    return map(_annotation, _entries(found))
+
+
+def evaluate(reference: Truth, found: pd.DataFrame) -> dict[int, Detected]:
     """COCOeval's figures of each category, by its number; classes without boxes to find are NaN.
 
     Class by class over the images that hold it or in which it was found: the others change nothing,
-    and a thousand classes in a hundred thousand images would take hours.
+    and a thousand classes in a hundred thousand images would take hours, and all memory.
     """
-    n_boxes = Counter(item["category_id"] for item in found)
-    n_references = Counter(a["category_id"] for a in reference["annotations"] if not a["iscrowd"])
-    figures = {
-        c["id"]: NOTHING._replace(n_boxes=n_boxes[c["id"]], n_references=n_references[c["id"]])
-        for c in reference["categories"]
-    }
-    if not found:
-        return figures
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints its progress
-        known = COCO()
-        known.dataset = reference
-        known.createIndex()
-        boxes = known.loadRes([dict(item) for item in found])
-        return {
-            category: _of_class(known, boxes, category, counted)
-            if counted.n_references
-            else counted
-            for category, counted in figures.items()
-        }
+    boxes = reference.boxes
+    own, given = (frame.groupby("category_id").indices for frame in (boxes, found))
+    none = np.empty(0, np.int64)
+    figures = {}
+    for category in range(1, len(reference.classes) + 1):
+        known = boxes.iloc[own.get(category, none)]
+        detected = found.iloc[given.get(category, none)]
+        counted = NOTHING._replace(
+            n_boxes=len(detected), n_references=int((known["iscrowd"] == 0).sum())
+        )
+        to_find = len(found) and counted.n_references
+        figures[category] = _of_class(known, detected, counted) if to_find else counted
+    return figures
 
 
 def over_classes(figures: Sequence[Detected]) -> Detected:
@@ -140,28 +145,57 @@ def over_classes(figures: Sequence[Detected]) -> Detected:
     return Detected(*means, *counts)
 
 
-def write_lines(path: Path, value: dict[str, Any] | list[Any]) -> None:
-    """JSON with each entry of a list on a line of its own."""
-    if isinstance(value, list):
-        return write_text(path, _lines(value) + "\n")
-    parts = [f"{json.dumps(k)}: {_lines(v)}" for k, v in value.items()]
-    return write_text(path, "{" + ",\n".join(parts) + "}\n")
+def write_lines(path: Path, value: Mapping[str, Any] | Iterable[Any]) -> None:
+    """JSON with each entry of a list, or of what is made one by one, on a line of its own."""
+    with (
+        atomic_path(path) as temporary,
+        temporary.open("w", encoding="utf-8", newline="\n") as file,
+    ):
+        if isinstance(value, Mapping):
+            before = "{"
+            for key, item in value.items():
+                file.write(f"{before}{json.dumps(key)}: ")
+                file.writelines(_lines(item))
+                before = ",\n"
+            file.write("}\n")
+        else:
+            file.writelines(_lines(value))
+            file.write("\n")
 
 
-def _lines(value: Any) -> str:
-    if not isinstance(value, list):
-        return json.dumps(value, ensure_ascii=False, allow_nan=False)
-    return "[\n" + ",\n".join(map(_lines, value)) + "\n]" if value else "[]"
+def _lines(value: Any) -> Iterator[str]:
+    if not isinstance(value, list | Iterator):
+        yield json.dumps(value, ensure_ascii=False, allow_nan=False)
+        return
+    before = "[\n"
+    for item in value:
+        yield before
+        yield from _lines(item)
+        before = ",\n"
+    yield "[]" if before == "[\n" else "\n]"
 
 
-def _of_class(known: COCO, found: COCO, category: int, counted: Detected) -> Detected:
-    run = COCOeval(known, found, "bbox")
-    run.params.imgIds = sorted({*known.catToImgs[category], *found.catToImgs[category]})
-    run.params.catIds = [category]
-    run.params.areaRng, run.params.areaRngLbl = run.params.areaRng[:1], run.params.areaRngLbl[:1]
-    run.params.maxDets = run.params.maxDets[-1:]
-    run.evaluate()
-    run.accumulate()
+def _of_class(known: pd.DataFrame, detected: pd.DataFrame, counted: Detected) -> Detected:
+    """COCOeval on the boxes of one category."""
+    category = int(known["category_id"].iloc[0])
+    images = sorted({*known["image_id"], *detected["image_id"]})
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints its progress
+        reference = COCO()
+        reference.dataset = {
+            "info": {}, "images": [{"id": number} for number in images],
+            "categories": [{"id": category}],
+            "annotations": [{"id": k, **_annotation(b)} for k, b in enumerate(_entries(known), 1)],
+        }  # fmt: skip
+        reference.createIndex()
+        # Of an empty list it cannot tell of what kind the results are.
+        given = reference.loadRes([*results(detected)]) if len(detected) else _nothing()
+        run = COCOeval(reference, given, "bbox")
+        run.params.imgIds, run.params.catIds = images, [category]
+        run.params.areaRng = run.params.areaRng[:1]
+        run.params.areaRngLbl = run.params.areaRngLbl[:1]
+        run.params.maxDets = run.params.maxDets[-1:]
+        run.evaluate()
+        run.accumulate()
     precision, recall = (run.eval[name][:, ..., 0, 0, 0] for name in ("precision", "recall"))
     return counted._replace(
         ap=float(precision.mean()),
@@ -171,10 +205,39 @@ def _of_class(known: COCO, found: COCO, category: int, counted: Detected) -> Det
     )
 
 
-def _numbers(names: Sequence[str] | pd.Series) -> dict[str, int]:
-    return {name: number for number, name in enumerate(names, 1)}
+def _nothing() -> COCO:
+    empty = COCO()
+    empty.dataset = {"images": [], "annotations": []}
+    empty.createIndex()
+    return empty
 
 
-def _xywh(box: Sequence[float]) -> list[float]:
-    x0, y0, x1, y1 = map(float, box)
-    return [x0, y0, x1 - x0, y1 - y0]
+def _images(gathered: Gathered) -> tuple[pd.DataFrame, pd.Index]:
+    """The images that the model saw, and their names; an image's number is its place and one."""
+    images = gathered.images
+    images = images.loc[images["fault"].isna(), ["file_name", "width", "height"]]
+    return images, pd.Index(images["file_name"])
+
+
+def _with_sides(frame: pd.DataFrame, corners: np.ndarray) -> pd.DataFrame:
+    """The frame with its boxes (n, 4), given as xyxy, by corner and sides."""
+    x0, y0, x1, y1 = np.asarray(corners, np.float64).reshape(-1, 4).T
+    return frame.assign(x=x0, y=y0, width=x1 - x0, height=y1 - y0)
+
+
+def _entries(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """The rows with Python's own numbers, some of them in memory at a time."""
+    for start in range(0, len(frame), AT_ONCE):
+        part = frame.iloc[start : start + AT_ONCE]
+        for row in zip(*(part[name].tolist() for name in part), strict=True):
+            yield dict(zip(part.columns, row, strict=True))
+
+
+def _annotation(entry: dict[str, Any]) -> dict[str, Any]:
+    """An entry with its box as COCO has it."""
+    box = [entry.pop(name) for name in SIDES]
+    if "score" in entry:
+        score = entry.pop("score")
+        return {**entry, "bbox": box, "score": score}
+    crowd = entry.pop("iscrowd")
+    return {**entry, "bbox": box, "area": box[2] * box[3], "iscrowd": crowd}

@@ -98,6 +98,6 @@ def class_maps(gathered: Gathered, selection: Selection, rows: np.ndarray) -> Cl
         points=(points - views[:, :2]) / (views[:, 2:] - views[:, :2]),
         views=views,
         sizes=records[["width", "height"]].to_numpy(np.float64),
-        boxes=[arrays.boxes[i] for i in rows],
+        boxes=[arrays.boxes.of(i) for i in rows],
         clusters=cluster_of(records),
     )

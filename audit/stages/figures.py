@@ -39,16 +39,22 @@ class Answers(NamedTuple):
 NO_ANSWERS = Answers(np.empty(0), np.empty(0, np.int64))
 
 
-def select(records: pd.DataFrame, name: str, method: str, layer: str) -> Selection:
-    """A class's records. Those of other images' predictions (``any_object``) never enter class
-    statistics."""
-    chosen = (
-        (records["target_class"] == name)
-        & (records["reference"] == "class")
-        & (records["method"] == method)
-        & (records["layer"] == layer)
-    )
-    return Selection(name, method, layer, np.flatnonzero(chosen))
+def select(
+    records: pd.DataFrame, classes: Sequence[str], method: str, layer: str, others: bool = False
+) -> list[Selection]:
+    """Each class's records. Those of other images' predictions (``any_object``) never enter class
+    statistics, and are there with ``others`` alone.
+    """
+    chosen = (records["method"] == method) & (records["layer"] == layer)
+    if not others:
+        chosen &= records["reference"] == "class"
+    rows = np.flatnonzero(chosen)
+    # One pass over the records, however many classes there are.
+    of_class = pd.Index(classes).get_indexer(records["target_class"].iloc[rows])
+    order = np.argsort(of_class, kind="stable")
+    ends = np.searchsorted(of_class[order], np.arange(len(classes) + 1))
+    parts = [rows[order[ends[k] : ends[k + 1]]] for k in range(len(classes))]
+    return [Selection(c, method, layer, part) for c, part in zip(classes, parts, strict=True)]
 
 
 def together(selections: Sequence[Selection]) -> Selection:

@@ -32,6 +32,7 @@ LISTS = (
 EXPLAINED = {"heatmap": "relative", "heatmap_scale": "scales"}
 SCORED = {"weights_inside": "weights_inside", "weights_view": "weights_view"}
 CORNERS = ("x0", "y0", "x1", "y1")
+OBJECT_COLUMNS = ("class_name", "ignored", *CORNERS)
 INDEX_COLUMNS = ["image_id", "file_name", "where", "sha256", "width", "height", "objects"]
 # What is not read as one table.
 HEAVY = ("heatmap", *SCORED, "view", "boxes", *LISTS)
@@ -64,6 +65,38 @@ class MapGroup:
 
 
 @dataclass(frozen=True)
+class Boxes:
+    """Boxes of n records in one array: a million small ones would take ten times the memory."""
+
+    corners: np.ndarray
+    """float64 (m, 4) xyxy, record by record."""
+    starts: np.ndarray
+    """int64 (n + 1,): where each record's begin, and where the last one's end."""
+
+    @classmethod
+    def taken(cls, corners: np.ndarray, counts: np.ndarray, order: np.ndarray) -> Boxes:
+        """Of records in this ``order``; ``corners`` and ``counts`` are as they were stored."""
+        ends = np.cumsum(counts)
+        counts, ends = counts[order], ends[order]
+        starts = np.concatenate([[0], np.cumsum(counts)])
+        # The k-th box of a record lies as far from its first one as before.
+        rows = np.arange(starts[-1]) + np.repeat(ends - starts[1:], counts)
+        return cls(corners[rows], starts)
+
+    def of(self, record: int) -> np.ndarray:
+        """float64 (k, 4): one record's."""
+        return self.corners[self.starts[record] : self.starts[record + 1]]
+
+    def largest_areas(self) -> np.ndarray:
+        """float64 (n,): square pixels of each record's largest box; NaN for none."""
+        sides = self.corners[:, 2:] - self.corners[:, :2]
+        areas = np.full(len(self.starts) - 1, np.nan)
+        owners = np.repeat(np.arange(len(areas)), np.diff(self.starts))
+        np.fmax.at(areas, owners, sides.prod(axis=1))
+        return areas
+
+
+@dataclass(frozen=True)
 class Arrays:
     """What a record has beside its scalars; all are in the records' order."""
 
@@ -73,8 +106,8 @@ class Arrays:
     """int64 (n,): where a record's map is in its group; -1 for an unscored one."""
     views: np.ndarray
     """float64 (n, 4) xyxy."""
-    boxes: list[np.ndarray]
-    """n float64 arrays (k_i, 4), xyxy; slices of one array."""
+    boxes: Boxes
+    """The reference boxes of each record."""
     sweeps: dict[str, np.ndarray]
     """Name -> (n, items) of the lists' own float type, NaN where it was not taken. Columns of metrics
     that were not chosen are not there."""
@@ -124,31 +157,36 @@ def configured_order(
     return sorted(pairs, key=place)
 
 
-def gather(layout: Layout, shards: list[str]) -> Gathered:
-    """Read all shards.
+def gather(layout: Layout, shards: list[str], lists: Sequence[str] = LISTS) -> Gathered:
+    """Read all shards; of the columns of lists only ``lists``.
 
     Raises
     ------
     AuditError: a shard's tables do not belong together.
     """
-    index = pa.concat_tables(read_table(layout.index(s), INDEX_COLUMNS) for s in shards)
-    seen = pa.concat_tables(read_table(layout.seen(s)) for s in shards)
+    frame, order = _records(layout, shards)
+    arrays = _arrays(layout, shards, frame, order, lists)
+    images, objects = _images(layout, shards), _objects(layout, shards)
+    told = ["image_id", "predicted_class", "predicted_score", "group"]
+    place = pd.Index(images["file_name"]).get_indexer(frame["file_name"])
+    frame = frame.assign(**{name: images[name].take(place).array for name in told})
+    # Arrow keeps what it read for the next reading, and there is none.
+    pa.default_memory_pool().release_unused()
+    return Gathered(frame, arrays, images, objects)
+
+
+def _records(layout: Layout, shards: Sequence[str]) -> tuple[pd.DataFrame, np.ndarray]:
+    """The records, sorted, and the place of each in the shards laid end to end."""
     records = pa.concat_tables(_shard_records(layout, s) for s in shards)
-    order = np.lexsort([np.asarray(records[k].to_pylist(), object) for k in reversed(KEYS)])
-    frame = _frame(records.take(pa.array(order)))
+    order = pc.sort_indices(records, [(key, "ascending") for key in KEYS])
+    frame = _frame(records.take(order))
     again = frame[frame.duplicated(list(KEYS))]
     if len(again):
         raise AuditError(
             "is explained twice", where=" ".join(again.iloc[0][list(KEYS)]),
             hint="delete stages/explain and run again",
         )  # fmt: skip
-    arrays = _arrays(layout, shards, frame, order)
-    images = _images(index, seen)
-    frame = frame.merge(
-        images[["file_name", "image_id", "predicted_class", "predicted_score", "group"]],
-        on="file_name", how="left", validate="many_to_one",
-    )  # fmt: skip
-    return Gathered(frame, arrays, images, _objects(index))
+    return frame, order.to_numpy().astype(np.int64)
 
 
 def _shard_records(layout: Layout, shard: str) -> pa.Table:
@@ -173,54 +211,58 @@ def _light(path: Path) -> list[str]:
     return [name for name in pq.read_schema(path).names if name not in HEAVY]
 
 
-def _images(index: pa.Table, seen: pa.Table) -> pd.DataFrame:
-    images = _frame(index.drop(["objects"])).sort_values("file_name", ignore_index=True)
-    seen_frame = _frame(seen)
-    images = images.merge(seen_frame, on="file_name", how="left", validate="one_to_one")
+def _images(layout: Layout, shards: Sequence[str]) -> pd.DataFrame:
+    columns = [name for name in INDEX_COLUMNS if name != "objects"]
+    index = pa.concat_tables(read_table(layout.index(s), columns) for s in shards)
+    seen = pa.concat_tables(read_table(layout.seen(s)) for s in shards)
+    images = _frame(index).sort_values("file_name", ignore_index=True)
+    images = images.merge(
+        _frame(seen.drop(["fingerprint"])), on="file_name", how="left", validate="one_to_one"
+    )
     if images["n_targets"].isna().sum() != images["fault"].notna().sum():
         raise AuditError(
             "an image of the index was not explained", hint="run the explain stage again"
         )
-    prints = [p if isinstance(p, bytes) else b"" for p in images["fingerprint"]]
-    images["group"] = near_duplicate_groups(prints, list(images["sha256"]))
-    return images.drop(columns="fingerprint")
+    place = pd.Index(seen["file_name"].to_pandas()).get_indexer(images["file_name"])
+    prints = [p or b"" for p in seen["fingerprint"].take(pa.array(place)).to_pylist()]
+    images["group"] = near_duplicate_groups(prints, images["sha256"].to_numpy(object))
+    return images
 
 
-def _objects(index: pa.Table) -> pd.DataFrame:
+def _objects(layout: Layout, shards: Sequence[str]) -> pd.DataFrame:
     """One row an object: file_name, where, class_name, ignored and its corners."""
-    counts = [len(o) for o in index["objects"].to_pylist()]
-    flat = pa.concat_arrays([c.flatten() for c in index["objects"].chunks])
-    names = np.repeat(np.asarray(index["file_name"].to_pylist(), object), counts)
-    where = np.repeat(np.asarray(index["where"].to_pylist(), object), counts)
-    return pd.DataFrame(
-        {
-            "file_name": names,
-            "where": where,
-            "class_name": flat.field("class_name").to_pylist() if len(flat) else [],
-            "ignored": np.array(flat.field("ignored").to_pylist(), bool) if len(flat) else [],
-            **{c: np.array(flat.field(c) if len(flat) else [], np.float64) for c in CORNERS},
-        }
-    )
+    tables = []
+    for shard in shards:
+        index = read_table(layout.index(shard), ["file_name", "where", "objects"]).combine_chunks()
+        lists = index["objects"].combine_chunks()
+        of_image = pc.list_parent_indices(lists)
+        flat = pc.list_flatten(lists)
+        columns = {name: index[name].take(of_image) for name in ("file_name", "where")}
+        columns |= {name: pc.struct_field(flat, name) for name in OBJECT_COLUMNS}
+        tables.append(pa.table(columns))
+    return pa.concat_tables(tables).to_pandas()
 
 
 # -- arrays: some rows of a shard at a time, into places that are made once
 
 
 def _arrays(
-    layout: Layout, shards: Sequence[str], records: pd.DataFrame, order: np.ndarray
+    layout: Layout,
+    shards: Sequence[str],
+    records: pd.DataFrame,
+    order: np.ndarray,
+    lists: Sequence[str],
 ) -> Arrays:
     """``order``: for each of the sorted records, its place in the shards laid end to end."""
     scores = [layout.scores(s) for s in shards]
     corners, counts = _lists(scores, "boxes")
-    ends = np.cumsum(counts // 4)
-    boxes = np.split(corners.reshape(-1, 4), ends[:-1])
     maps, places = _maps(layout, shards, records, order)
     return Arrays(
         maps=maps,
         places=places,
         views=_lists(scores, "view")[0].reshape(-1, 4)[order],
-        boxes=[boxes[i] for i in order],
-        sweeps={name: _sweep(scores, name)[order] for name in LISTS if _has(scores[0], name)},
+        boxes=Boxes.taken(corners.reshape(-1, 4), counts // 4, order),
+        sweeps={name: _sweep(scores, name)[order] for name in lists if _has(scores[0], name)},
     )
 
 

@@ -17,7 +17,7 @@ from audit.config.model import Config
 from audit.errors import AuditError
 from audit.progress import Progress
 from audit.stages.ambiguity import ambiguity_table
-from audit.stages.calibration import calibrate, with_calibrated
+from audit.stages.calibration import calibrate, lists_of, with_calibrated
 from audit.stages.classes import ALL, class_table, threshold_table
 from audit.stages.clusters import clusters
 from audit.stages.compare_methods import run_compare_methods
@@ -56,7 +56,7 @@ def run_judge(
     progress: Progress,
 ) -> None:
     """Write every table that needs no verdict, and for later stages the classes and the counts."""
-    gathered = gather(layout, [s["name"] for s in manifest["shards"]])
+    gathered = gather(layout, [s["name"] for s in manifest["shards"]], lists_of(config))
     if not len(gathered.records):
         raise AuditError(
             "no record to score: no image has a class to explain", where="targets.classes",

@@ -27,8 +27,17 @@ from audit.metrics.over_records import (
     rejection_threshold,
 )
 from audit.stages.calibration import HALVES, Calibration, by_half
-from audit.stages.coco_boxes import Detected, detections, evaluate, over_classes, truth, write_lines
-from audit.stages.figures import ALL, mean_observed, numbers
+from audit.stages.coco_boxes import (
+    Detected,
+    Truth,
+    detections,
+    evaluate,
+    over_classes,
+    results,
+    truth,
+    write_lines,
+)
+from audit.stages.figures import ALL, Selection, mean_observed, numbers, select
 from audit.stages.gather import Gathered
 from audit.stages.layout import Layout
 from audit.tables.csv import write_csv
@@ -76,8 +85,8 @@ def write_localisation(
     found = {pair: detections(gathered, pair, classes) for pair in order}
     table = localisation_table(gathered, calibration, classes, config, reference, found)
     write_csv(layout.root / "localisation.csv", table)
-    write_lines(layout.root / "heatmap_boxes.json", found[order[0]])
-    write_lines(layout.root / "heatmap_boxes_gt.json", reference)
+    write_lines(layout.root / "heatmap_boxes.json", results(found[order[0]]))
+    write_lines(layout.root / "heatmap_boxes_gt.json", reference.lines())
 
 
 def localisation_table(
@@ -85,25 +94,26 @@ def localisation_table(
     calibration: Calibration,
     classes: Sequence[str],
     config: Config,
-    reference: dict[str, Any],
-    found: dict[tuple[str, str], list[dict[str, Any]]],
+    reference: Truth,
+    found: dict[tuple[str, str], pd.DataFrame],
 ) -> pd.DataFrame:
     """Rows of ``localisation.csv``: classes in their order, then :data:`ALL`, pair by pair."""
     recall = pointing_with_recall(gathered, calibration)
     note = "; ".join(_not_taken(gathered, config))
     own = (gathered.records["reference"] == "class").to_numpy()
-    targets = gathered.records["target_class"].to_numpy()
     rows = []
     for method, layer in gathered.pairs:
         figures = evaluate(reference, found[method, layer])
         mine = (gathered.records["method"] == method) & (gathered.records["layer"] == layer)
-        for number, name in enumerate((*classes, ALL), 1):
-            of_class = mine.to_numpy() & (True if name == ALL else targets == name)
+        every = Selection(ALL, method, layer, np.flatnonzero(mine))
+        selections = select(gathered.records, classes, method, layer, others=True)
+        for number, selection in enumerate((*selections, every), 1):
+            of_class = selection.rows
             detected = figures.get(number) or over_classes(list(figures.values()))
             rows.append(
-                {"class": name, "method": method, "layer": layer}
-                | _of_own_boxes(gathered, calibration, np.flatnonzero(of_class & own), config)
-                | _recall_columns(recall, calibration, np.flatnonzero(of_class))
+                {"class": selection.name, "method": method, "layer": layer}
+                | _of_own_boxes(gathered, calibration, of_class[own[of_class]], config)
+                | _recall_columns(recall, calibration, of_class)
                 | _coco_columns(detected)
                 | {"note": note}
             )

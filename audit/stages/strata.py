@@ -57,7 +57,7 @@ def strata_table(
     splits = _splits(gathered, labels, config)
     rows = []
     for method, layer in gathered.pairs:
-        selections = [select(gathered.records, c, method, layer) for c in classes]
+        selections = select(gathered.records, classes, method, layer)
         for selection in (*selections, together(selections)):
             names = {"class": selection.name, "method": method, "layer": layer}
             for by, strata in splits.items():
@@ -92,14 +92,13 @@ def _splits(
 ) -> dict[str, pd.Categorical]:
     """Way to split -> stratum of every record, its categories in the order of the table."""
     records = gathered.records
-    largest = np.array([_largest_area(boxes) for boxes in gathered.arrays.boxes])
     edges = [0.0, *config.strata.area_fractions]
     ends = [*(f"{e:g}" for e in config.strata.area_fractions), "1"]
     bins = [(f"{low:g}-{high}", low) for low, high in zip(edges, ends, strict=True)]
     n_boxes = numbers(records, "n_boxes")
     place = pd.Index(gathered.images["file_name"]).get_indexer(records["file_name"])
     return {
-        "box_size": _binned(largest, BOX_SIZES),
+        "box_size": _binned(gathered.arrays.boxes.largest_areas(), BOX_SIZES),
         "area_fraction": _binned(numbers(records, "area_fraction"), bins),
         "instances": _binned(n_boxes, INSTANCES),
         "prediction": _binned(
@@ -110,12 +109,6 @@ def _splits(
             for column in config.strata.columns
         },
     }  # fmt: skip
-
-
-def _largest_area(boxes: np.ndarray) -> float:
-    """Pixels of the largest of (n, 4) boxes; NaN without one."""
-    sides = boxes[:, 2:] - boxes[:, :2]
-    return float(sides.prod(axis=1).max()) if len(boxes) else np.nan
 
 
 def _binned(values: np.ndarray, bins: Sequence[tuple[str, float]]) -> pd.Categorical:

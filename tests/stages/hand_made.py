@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from audit.config.model import Config
-from audit.stages.gather import Arrays, Gathered, MapGroup, method_layers
+from audit.stages.gather import Arrays, Boxes, Gathered, MapGroup, method_layers
 
 CONFIG = Config.model_validate(
     {
@@ -91,5 +91,5 @@ def arrays(frame, apart):
         for name, key in (("mask_iou", "sweep"), ("box_iou", "box_sweep"))
     }
     views = np.tile([0.0, 0, 40, 40], (len(frame), 1))
-    boxes = [np.array([[0.0, 0, 20, 20]])] * len(frame)
+    boxes = Boxes(np.tile([0.0, 0, 20, 20], (len(frame), 1)), np.arange(len(frame) + 1))
     return Arrays(maps, places, views, boxes, sweeps)

@@ -4,11 +4,12 @@ import contextlib
 import io
 
 import numpy as np
+import pandas as pd
 import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from audit.stages.coco_boxes import evaluate, over_classes
+from audit.stages.coco_boxes import SIDES, Truth, evaluate, over_classes
 
 
 def world_of_boxes(seed):
@@ -39,10 +40,22 @@ def world_of_boxes(seed):
     return truth, found
 
 
+def as_tables(truth, found):
+    images = pd.DataFrame(truth["images"]).drop(columns="id")
+    names = [c["name"] for c in truth["categories"]]
+    boxes = table(truth["annotations"], ["image_id", "category_id", *SIDES, "iscrowd"])
+    return Truth(images, names, boxes), table(found, ["image_id", "category_id", *SIDES, "score"])
+
+
+def table(entries, columns):
+    rows = [{**e, **dict(zip(SIDES, e["bbox"], strict=True))} for e in entries]
+    return pd.DataFrame(rows, columns=columns)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_figures_are_those_of_cocoeval_over_everything(seed, capsys):
     truth, found = world_of_boxes(seed)
-    figures = evaluate(truth, found)
+    figures = evaluate(*as_tables(truth, found))
     assert capsys.readouterr().out == ""
     own = over_classes(list(figures.values()))
     with contextlib.redirect_stdout(io.StringIO()):
@@ -61,6 +74,6 @@ def test_figures_are_those_of_cocoeval_over_everything(seed, capsys):
 
 def test_no_boxes_at_all():
     truth, _ = world_of_boxes(0)
-    figures = evaluate(truth, [])
+    figures = evaluate(*as_tables(truth, []))
     assert all(np.isnan(f.ap) and f.n_boxes == 0 for f in figures.values())
     assert np.isnan(over_classes(list(figures.values())).ap)

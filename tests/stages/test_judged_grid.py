@@ -141,7 +141,7 @@ def test_maxima_are_placed_in_the_view_that_they_were_seen_in():
     """A view of 40x40 pixels that begins 10 left of the picture: x 5 is 15/40 of it."""
     found = gathered(record("a", "cat"), record("b", "cat"))
     found.arrays.views[:] = [-10, 0, 30, 40]
-    maps = class_maps(found, select(found.records, "cat", "gradcam", "out"), np.array([0]))
+    maps = class_maps(found, select(found.records, ["cat"], "gradcam", "out")[0], np.array([0]))
     np.testing.assert_allclose(maps.points, [[15 / 40, 5 / 40]])
 
 

@@ -223,7 +223,7 @@ def test_weights_boxes_views_and_sweeps_are_the_records_own(several):
     stored = {tuple(r[k] for k in KEYS): r for r in stored}
     for row, key in enumerate(map(tuple, gathered.records[KEYS].to_numpy())):
         expected = stored[key]
-        np.testing.assert_array_equal(gathered.arrays.boxes[row].ravel(), expected["boxes"])
+        np.testing.assert_array_equal(gathered.arrays.boxes.of(row).ravel(), expected["boxes"])
         np.testing.assert_array_equal(gathered.arrays.views[row], expected["view"])
         sweep = gathered.arrays.sweeps["mask_iou_sweep"][row]
         np.testing.assert_array_equal(sweep, expected["mask_iou_sweep"] or [np.nan] * 2)

@@ -6,7 +6,7 @@ import pytest
 
 from audit.config.model import Config
 from audit.stages.figures import ALL
-from audit.stages.gather import Arrays, Gathered
+from audit.stages.gather import Arrays, Boxes, Gathered
 from audit.stages.strata import COLUMNS, strata_table
 from tests.stages.hand_made import CONFIG, UNSCORED, gathered, record
 
@@ -17,16 +17,17 @@ def config(**strata):
 
 def with_boxes(found, boxes):
     """The same records with other boxes, a list of (n, 4) each, and their pictures' table."""
-    arrays = [np.array(b, np.float64).reshape(-1, 4) for b in boxes]
+    counts = np.cumsum([0, *map(len, boxes)])
+    corners = np.array([b for part in boxes for b in part], np.float64).reshape(-1, 4)
     names = sorted(found.records["file_name"].unique())
-    given = Arrays(**{**vars(found.arrays), "boxes": arrays})
+    given = Arrays(**{**vars(found.arrays), "boxes": Boxes(corners, counts)})
     return Gathered(found.records, given, pd.DataFrame({"file_name": names}), found.objects)
 
 
 def table(rows, boxes=None, labels=None, classes=("cat",), **strata):
     rows = [{"n_boxes": 1, **r} for r in rows]
     found = gathered(*rows)
-    found = with_boxes(found, boxes if boxes is not None else found.arrays.boxes)
+    found = with_boxes(found, boxes if boxes is not None else [square(20)] * len(rows))
     told = strata_table(found, classes, labels or {}, config(**strata))
     assert tuple(told.columns) == COLUMNS
     return told
