@@ -121,11 +121,13 @@ def pointing_accuracy(records: pd.DataFrame, seed: int) -> dict[str, float]:
 
 def background_focused_rate(records: pd.DataFrame) -> dict[str, float]:
     """``background_focused_rate`` of the eligible records with its limits, and how many are."""
-    eligible = records[records["eligible"].to_numpy(bool)]
-    focused = numbers(eligible, "background_focused")
+    eligible = records["eligible"].to_numpy(bool)
+    focused, images = numbers(records, "background_focused"), cluster_of(records)
     return {
-        "n_background_focused": int(np.nansum(focused)),
-        **with_limits("background_focused_rate", clustered_rate(focused, cluster_of(eligible))),
+        "n_background_focused": int(np.nansum(focused[eligible])),
+        **with_limits(
+            "background_focused_rate", clustered_rate(focused[eligible], images[eligible])
+        ),
     }
 
 
