@@ -11,6 +11,10 @@ from collections.abc import Iterable
 
 # What a message quotes from the input: long enough to recognise, short enough for one line.
 MAX_QUOTED = 120
+# The whole line, of which a name from the input may be most.
+MAX_LINE = 2000
+# A longer name is compared with no other: that takes the square of its length.
+MAX_NAME = 200
 
 
 class AuditError(Exception):
@@ -50,7 +54,7 @@ class AuditError(Exception):
             text += f", received {quote(self.received)}"
         if self.hint:
             text += f"; {self.hint}"
-        return one_line(text)
+        return _cut(one_line(text))
 
 
 def one_line(text: str) -> str:
@@ -58,16 +62,26 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
+def _cut(line: str) -> str:
+    """The beginning and the end of a long line: the hint stands last."""
+    half = MAX_LINE // 2
+    return line if len(line) <= MAX_LINE else f"{line[:half]} ... {line[-half:]}"
+
+
 def quote(value: object) -> str:
     """``repr`` of a value from the input, shortened to :data:`MAX_QUOTED` characters."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):  # nested too deep, or an integer of thousands of digits
+        return f"a value of type {type(value).__name__} that is too large to show"
     return text if len(text) <= MAX_QUOTED else text[: MAX_QUOTED - 3] + "..."
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:
     """A hint that names the closest valid choice, or all of them where none is close."""
-    known = sorted(map(str, choices))
-    close = difflib.get_close_matches(str(name), known, n=1)
+    name, known = str(name), sorted(map(str, choices))
+    short = [choice for choice in known if len(choice) <= MAX_NAME]
+    close = difflib.get_close_matches(name, short, n=1) if len(name) <= MAX_NAME else []
     if close:
         return f"did you mean {close[0]!r}?"
     shown = ", ".join(known[:12]) + (f" and {len(known) - 12} more" if len(known) > 12 else "")

@@ -60,6 +60,8 @@ class AnnotationSource:
     """Our column name -> the file's column name, for ``csv``."""
     options: Mapping[str, OptionValue] = field(default_factory=dict)
     """Further options of the format."""
+    links_outside: bool = False
+    """Whether links in the image folder may lead out of it."""
 
 
 Reader = Callable[[AnnotationSource], ParsedAnnotations]

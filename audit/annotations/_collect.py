@@ -164,14 +164,16 @@ class Collector:
         for entry in sorted(self._entries, key=lambda entry: entry.file_name):
             if images and images[-1].file_name == entry.file_name:
                 excluded.append(_duplicate(entry, images[-1]))
+            elif not self.source.links_outside and self.listing.leads_out(entry.file_name):
+                excluded.append(_outside(entry))
             else:
                 images.append(entry.done())
                 excluded += entry.excluded
         declared = tuple(classes) if classes is not None else tuple(sorted(self.classes))
-        return ParsedAnnotations(tuple(images), declared, tuple(excluded), self._notes(images))
+        return ParsedAnnotations(tuple(images), declared, tuple(excluded), self._notes())
 
-    def _notes(self, images: list[AnnotatedImage]) -> tuple[str, ...]:
-        self.tally[UNNAMED] = len(self.listing.files.difference(i.file_name for i in images))
+    def _notes(self) -> tuple[str, ...]:
+        self.tally[UNNAMED] = len(self.listing.files.difference(e.file_name for e in self._entries))
         counts = [f"{text}: {count}" for text, count in sorted(self.tally.items()) if count]
         return (*self.remarks, *counts)
 
@@ -195,4 +197,15 @@ def _duplicate(entry: ImageEntry, first: AnnotatedImage) -> Exclusion:
         "duplicate_entry",
         f"first entry: {first.where}",
         n_boxes=lost,
+    )
+
+
+def _outside(entry: ImageEntry) -> Exclusion:
+    return Exclusion(
+        "image",
+        entry.file_name,
+        entry.where,
+        "outside_image_folder",
+        "a link to a file elsewhere; dataset.links_outside: true allows them",
+        n_boxes=len(entry.objects) + len(entry.excluded),
     )

@@ -15,20 +15,24 @@ SUFFIXES = frozenset(
     + (".ppm", ".tif", ".tiff", ".webp")
 )
 _DRIVE = re.compile(r"[A-Za-z]:")
+# What no system keeps as a path.
+MAX_NAME = 4096
 
 
 def safe_name(name: object, where: str) -> str:
     """A relative posix path below the image root, normalised (``./a//b.jpg`` -> ``a/b.jpg``).
 
-    Symbolic links are not followed here; the index judges where the file really lies.
+    Symbolic links are not followed here: :meth:`ImageListing.leads_out` does that.
 
     Raises
     ------
-    AuditError: the name is empty, absolute, climbs out, or is written for another system.
+    AuditError: the name is empty, absolute, climbs out, is too long, or is written for another system.
     """
     if not isinstance(name, str) or not name.strip():
         raise AuditError("image has no file name", where=where, received=name)
     check_unicode(name, "image file name", where)
+    if len(name) > MAX_NAME:
+        raise AuditError("image file name is too long", where=where, received=name)
     parts = PurePosixPath(name).parts
     if "\0" in name or "\\" in name or _DRIVE.match(name) or name[0] == "/" or ".." in parts:
         raise AuditError(
@@ -53,28 +57,47 @@ def walk(root: Path) -> Iterator[str]:
 
     Linked folders are entered, as data sets are often assembled from links, but each only once.
     """
+    return (name for name, _ in _walk(root))
+
+
+def _walk(root: Path) -> Iterator[tuple[str, bool]]:
+    """(path, whether it is a link or lies below one) of the same files."""
     seen: set[tuple[int, int]] = set()
-    pending = [""]
+    pending = [("", False)]
     while pending:
-        folder = pending.pop()
+        folder, linked = pending.pop()
         status = os.stat(root / folder)
         if (status.st_dev, status.st_ino) in seen:
             continue
         seen.add((status.st_dev, status.st_ino))
         with os.scandir(root / folder) as found:
             entries = sorted(found, key=lambda entry: entry.name)
-        visible = [entry for entry in entries if not entry.name.startswith(".")]
-        pending += [f"{folder}{e.name}/" for e in reversed(visible) if e.is_dir()]
-        yield from (folder + entry.name for entry in visible if not entry.is_dir())
+        visible = [
+            (folder + e.name, _is_folder(e), linked or e.is_symlink())
+            for e in entries
+            if not e.name.startswith(".")
+        ]
+        pending += [(f"{n}/", link) for n, is_folder, link in reversed(visible) if is_folder]
+        yield from ((name, link) for name, is_folder, link in visible if not is_folder)
 
 
 class ImageListing:
     """The image files below a folder, listed once."""
 
     def __init__(self, root: Path) -> None:
-        self.files = {name for name in walk(root) if Path(name).suffix.lower() in SUFFIXES}
+        found = {n: link for n, link in _walk(root) if Path(n).suffix.lower() in SUFFIXES}
+        self.files = set(found)
+        self._linked = {name for name, link in found.items() if link}
+        self._root = os.path.realpath(root)
         self._by_stem = _grouped(self.files, stem)
         self._by_last: dict[str, list[str]] | None = None
+
+    def leads_out(self, name: str) -> bool:
+        """Whether links on its way end outside of the folder; of what is not listed, too."""
+        if name in self.files and name not in self._linked:
+            return False
+        real = os.path.realpath(os.path.join(self._root, name))
+        return os.path.commonpath([real, self._root]) != self._root
 
     def exact(self, name: str) -> bool:
         """Whether the file is there under just this name."""
@@ -90,6 +113,13 @@ class ImageListing:
         if self._by_last is None:
             self._by_last = _grouped(self.files, lambda n: stem(n.rpartition("/")[2]))
         return self._by_last.get(stem(name.rpartition("/")[2]), [])
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself: a file that cannot be read
+        return False
 
 
 def _grouped(names: set[str], key) -> dict[str, list[str]]:

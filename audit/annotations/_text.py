@@ -7,29 +7,31 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
+from audit.config.given import open_given, read_bounded
 from audit.errors import AuditError
 
 # No image is that large: a coordinate beyond it is a fault of the file, and sums stay finite.
 MAX_COORDINATE = 1e9
 # A fraction of an image's side; a little over 1 is rounding, which is clipped later.
 MAX_FRACTION = 1.5
+# Bytes of one line of a CSV file, which is held in memory.
+MAX_LINE = 16 * 2**20
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+# No two parts of this can take the same digits: a million of them are read once.
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d{1,18}", re.ASCII)
 _FLAGS = {"1": True, "0": False, "true": True, "false": False}
 
 
 def read_text(path: Path, where: str, max_bytes: int) -> str:
     """The whole file as text; a byte order mark is dropped."""
-    size = path.stat().st_size
-    if size > max_bytes:
-        raise AuditError(
-            "file is too large", where=where, expected=f"{max_bytes} bytes at most", received=size
-        )
-    return decode(path.read_bytes(), where)
+    return decode(read_bounded(path, where, max_bytes), where)
 
 
 def decode(data: bytes, where: str, line: int = 1) -> str:
@@ -111,8 +113,8 @@ def csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 
     Lines are decoded one by one, so that a fault names its line and a large file is not held.
     """
-    with path.open("rb") as file:
-        lines = (decode(line, path.name, i) for i, line in enumerate(file, start=1))
+    with open_given(path, path.name) as file:
+        lines = _lines(file, path.name)
         reader = csv.reader(lines, strict=True)
         try:
             for row in reader:
@@ -126,6 +128,13 @@ def csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
             ) from error
 
 
+def _lines(file: BinaryIO, where: str) -> Iterator[str]:
+    for number, line in enumerate(iter(partial(file.readline, MAX_LINE), b""), start=1):
+        if len(line) == MAX_LINE:
+            raise AuditError("line is too long", where=f"{where}:{number}")
+        yield decode(line, where, number)
+
+
 def csv_table(path: Path) -> tuple[list[str], Iterator[tuple[str, dict[str, str]]]]:
     """Header of a CSV file, and its rows by column name, each with its ``file:line``."""
     rows = csv_rows(path)
@@ -133,9 +142,9 @@ def csv_table(path: Path) -> tuple[list[str], Iterator[tuple[str, dict[str, str]
     header = [name.strip() for name in header]
     if not any(header):
         raise AuditError("CSV has no header", where=path.name)
-    for name in header:
-        if header.count(name) > 1:
-            raise AuditError(f"column {name!r} occurs twice", where=f"{path.name}:1")
+    name, count = Counter(header).most_common(1)[0]
+    if count > 1:
+        raise AuditError(f"column {name!r} occurs twice", where=f"{path.name}:1")
     return header, _by_column(header, rows, path.name)
 
 

@@ -19,11 +19,12 @@ from audit.annotations import AnnotationSource
 from audit.annotations._collect import NO_SIZE, Collector, ImageEntry
 from audit.annotations._images import safe_name, walk
 from audit.annotations._text import class_name, flag, integer, number
+from audit.config.given import read_bounded
 from audit.errors import AuditError
 from audit.records import Box
 
-# One image's boxes: even thousands of them stay far below this.
-MAX_BYTES = 16 * 2**20
+# One image's boxes: ten thousand of them stay below this. A tree takes fifty times its text.
+MAX_BYTES = 8 * 2**20
 
 
 def read_folder(collector: Collector, rename: Callable[[str, str], str] = class_name) -> None:
@@ -50,13 +51,9 @@ def _files(source: AnnotationSource) -> list[tuple[str, str, Path]]:
 
 
 def _parse(path: Path, where: str) -> Element:
-    size = path.stat().st_size
-    if size > MAX_BYTES:
-        raise AuditError(
-            "file is too large", where=where, expected=f"{MAX_BYTES} bytes at most", received=size
-        )
+    data = read_bounded(path, where, MAX_BYTES)
     try:
-        root = fromstring(path.read_bytes(), forbid_dtd=True)
+        root = fromstring(data, forbid_dtd=True)
     except ParseError as error:
         raise AuditError(
             f"XML cannot be read ({error})",

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-
-import yaml
 
 from audit.annotations import AnnotationSource, register_format
 from audit.annotations._collect import Collector, ImageEntry
 from audit.annotations._images import safe_name, stem, walk
 from audit.annotations._text import class_name, fraction, integer, read_text
+from audit.config.yaml_text import parse_yaml
 from audit.errors import AuditError
 from audit.records import Box, ParsedAnnotations
 
@@ -79,9 +79,9 @@ def _class_names(source: AnnotationSource, base: Path) -> list[str]:
     names = list(_yaml_names(text, path.name) if is_yaml else _plain_names(text, path.name))
     if not names:
         raise AuditError("no class names", where=path.name)
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            raise AuditError("class name occurs twice", where=path.name, received=name)
+    name, count = Counter(names).most_common(1)[0]
+    if count > 1:
+        raise AuditError("class name occurs twice", where=path.name, received=name)
     return names
 
 
@@ -93,10 +93,7 @@ def _plain_names(text: str, where: str) -> Iterator[str]:
 
 def _yaml_names(text: str, where: str) -> Iterator[str]:
     """``names`` of a data.yaml: a list, or a mapping from 0, 1, 2 ..."""
-    try:
-        document = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise AuditError(f"YAML cannot be read ({error})", where=where) from error
+    document = parse_yaml(text, where)
     names = document.get("names") if isinstance(document, dict) else None
     if isinstance(names, dict):
         if [type(key) for key in names] != [int] * len(names) or set(names) != set(

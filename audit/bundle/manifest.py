@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from audit.bundle.names import MANIFEST, RESULTS, SIGNATURE, name_fault
+from audit.bundle.names import MANIFEST, RESULTS, SIGNATURE
 from audit.digest import digest_bytes
 from audit.errors import AuditError
+from audit.tables.archive import name_fault
 
 LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 # What the manifest cannot list: itself, and the signature over it.

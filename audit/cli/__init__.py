@@ -1,8 +1,8 @@
 """The command: one file per verb, each with ``add_arguments(parser)`` and ``run(args) -> int``.
 
 A verb imports what it needs inside ``run``, so that ``--help`` answers at once. Exit codes: 0 done,
-1 the policy failed, 2 bad input (one line on standard error). What else escapes is a bug and keeps
-its traceback.
+1 the policy failed, 2 bad input (one line on standard error), 129, 130 and 143 stopped by SIGHUP,
+SIGINT (Ctrl-C) and SIGTERM. What else escapes is a bug and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ import sys
 from collections.abc import Sequence
 
 from audit import __version__
+from audit.cli.log_format import tell_error
 from audit.errors import AuditError
+from audit.stages.signals import Stopped
 
 # Verb -> (module, one line). Kept here, so that the list needs no import of the modules.
 VERBS = {
@@ -58,8 +60,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = _parse(argv)
         return args.run(args)
     except AuditError as error:
-        print(f"focus-audit: error: {error}", file=sys.stderr)
+        tell_error(argv[0] if argv else "", str(error))
         return 2
+    except Stopped as stopped:  # which the stage has told
+        return stopped.exit_code
     except KeyboardInterrupt:
         print("focus-audit: stopped; run it again to go on", file=sys.stderr)
         return 130
@@ -84,4 +88,11 @@ def _parse(argv: list[str]) -> argparse.Namespace:
             loaded = importlib.import_module(f"audit.cli.{module}")
             loaded.add_arguments(sub)
             sub.set_defaults(run=loaded.run)
-    return parser.parse_args(argv)
+    # argparse takes what stands behind -- for a positional only where no option comes before it.
+    own = argv[: argv.index("--")] if "--" in argv else argv
+    args = parser.parse_args(own)
+    if passed_on := argv[len(own) + 1 :]:
+        if "snakemake" not in args:
+            parser.error(f"unrecognized arguments: {' '.join(passed_on)}")
+        args.snakemake = passed_on
+    return args

@@ -11,8 +11,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from audit.errors import one_line
     from audit.progress import Progress
     from audit.stages.check import check_audit
 
-    print("\n".join(check_audit(args.config, Progress("check"))))
+    print("\n".join(map(one_line, check_audit(args.config, Progress("check")))))
     return 0

@@ -16,7 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from audit.errors import one_line
     from audit.stages.compare_methods import compare_run, results_of
 
-    print("\n".join(compare_run(results_of(args.run_of), args.output).lines()))
+    lines = compare_run(results_of(args.run_of), args.output).lines()
+    print("\n".join(map(one_line, lines)))
     return 0

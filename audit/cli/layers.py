@@ -14,12 +14,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from audit.errors import one_line
     from audit.stages.layers import list_layers
 
     rows = list_layers(args.model, args.input_size, args.trust_code)
     widths = [max(len(row[k]) for row in rows) for k in range(4)]
     for row in rows:
-        print(
-            "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
-        )
+        cells = (text.ljust(width) for text, width in zip(row, widths, strict=True))
+        print(one_line("  ".join(cells).rstrip()))
     return 0

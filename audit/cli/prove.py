@@ -27,14 +27,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from audit.errors import AuditError
+    from audit.errors import AuditError, one_line
     from audit.stages.runtime import set_threads
 
     set_threads()  # before NumPy is imported
     if not 1 <= args.jobs <= 256:
         raise AuditError("out of range", where="--jobs", expected="1 to 256", received=args.jobs)
     lines = _on_own_data(args) if args.config else _on_planted_models(args)
-    print("\n".join(lines))
+    print("\n".join(map(one_line, lines)))
     return 0
 
 

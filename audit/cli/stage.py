@@ -6,11 +6,13 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
+from audit.cli.log_format import add_log_format, set_log_format
 from audit.errors import AuditError
+from audit.stages.signals import Stopped, ended_by_signals
 
 if TYPE_CHECKING:
     from audit.progress import Progress
@@ -24,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--config", required=True, type=Path, help="stages/config.json of the results folder"
     )
     parser.add_argument("--log", type=Path, help="log file")
+    add_log_format(parser)
     if verb in SHARD_VERBS:
         parser.add_argument("--shard", required=True, help="name of the shard")
     if verb == "score":
@@ -34,8 +37,13 @@ def run(args: argparse.Namespace) -> int:
     from audit.stages.runtime import set_threads
 
     set_threads()  # before NumPy is imported
-    with stage_log(args.verb, args.log) as progress:
+    shard = getattr(args, "shard", None)
+    set_log_format(args.log_format, args.verb, shard)
+    file = _progress_file(args.config, args.verb, shard)
+    with stage_log(args.verb, args.log, shard, file) as progress:
+        progress.begin()
         _stage(args, progress)
+        progress.end(0)
     return 0
 
 
@@ -105,17 +113,34 @@ def _stage(args: argparse.Namespace, progress: Progress) -> None:
 
 
 @contextmanager
-def stage_log(verb: str, path: Path | None) -> Iterator[Progress]:
-    """Progress that goes to the terminal and to the log; an error's line goes to both, too."""
+def stage_log(
+    verb: str, path: Path | None, shard: str | None = None, file: Path | None = None
+) -> Iterator[Progress]:
+    """Progress that goes to the terminal and to the log; an error's line goes to both, too.
+
+    A signal ends the block in order, with a line; ``file``: see :class:`Progress`.
+    """
     from audit.progress import Progress
 
+    with _log_file(path) as log, closing(Progress(verb, log, shard=shard, file=file)) as progress:
+        try:
+            with ended_by_signals():
+                yield progress
+        except Stopped as stopped:
+            progress.end(stopped.exit_code, f"{stopped}; run again to go on")
+            raise
+
+
+@contextmanager
+def _log_file(path: Path | None) -> Iterator[TextIO | None]:
+    """The log of a stage, which keeps why it failed."""
     if path is None:
-        yield Progress(verb)
+        yield None
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8") as log:
         try:
-            yield Progress(verb, log)
+            yield log
         except AuditError as error:
             log.write(f"focus-audit: error: {error}\n")
             raise
@@ -126,6 +151,11 @@ def stage_log(verb: str, path: Path | None) -> Iterator[Progress]:
             raise
         finally:
             sys.stderr.flush()
+
+
+def _progress_file(config: Path, verb: str, shard: str | None) -> Path:
+    """Where the run looks how far a stage is; see ``Layout.progress``."""
+    return config.parent / "progress" / f"{verb}{f'-{shard}' if shard else ''}.json"
 
 
 def _read_json(path: Path) -> dict:

@@ -8,14 +8,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from audit.config.gate import GateSection, PolicyFile
+from audit.config.given import exists, read_given
 from audit.config.model import Config
+from audit.config.yaml_text import parse_yaml
 from audit.digest import digest_json
 from audit.errors import AuditError, nearest
 
+# Of a config or a class mapping: a million classes.
+MAX_BYTES = 32 * 2**20
 # Keys whose values are paths, relative to the config file that holds them.
 PATH_KEYS = (
     ("audit", "output"),
@@ -32,27 +35,6 @@ PATH_KEYS = (
 )
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """SafeLoader that refuses a key given twice, of which YAML would silently keep the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        seen: set[object] = set()
-        for key_node, _ in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                continue  # `<<: *base`, of which a mapping may override keys
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, list | dict):
-                raise yaml.constructor.ConstructorError(
-                    None, None, "a key must be a plain value", key_node.start_mark
-                )
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"key {key!r} is given twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file.
 
@@ -60,27 +42,21 @@ def read_yaml(path: Path) -> dict[str, Any]:
     ------
     AuditError: the file cannot be read, is no YAML, or holds no mapping.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise AuditError("config file not found", where=str(path)) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise AuditError(f"cannot be read: {error}", where=str(path)) from None
-    try:
-        values = yaml.load(text, Loader=_UniqueKeyLoader)  # a SafeLoader: no code runs
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}" if mark else str(path)
-        problem = getattr(error, "problem", None) or str(error)
-        raise AuditError(f"is not valid YAML: {problem}", where=where) from None
-    except (ValueError, AttributeError, RecursionError) as error:
-        # PyYAML lets through what its readers of numbers and dates raise, and does not count depth.
-        raise AuditError(f"is not valid YAML: {error}", where=str(path)) from None
+    values = parse_yaml(_text(path, str(path), "config file not found"), str(path))
     if not isinstance(values, dict):
         raise AuditError(
             "is not a config", where=str(path), expected="a mapping of sections", received=values
         )
     return values
+
+
+def _text(path: Path, where: str, missing: str) -> str:
+    if not exists(path):
+        raise AuditError(missing, where=where)
+    try:
+        return read_given(path, where, MAX_BYTES).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise AuditError(f"cannot be read: {error}", where=where) from None
 
 
 def merge(base: Mapping[str, Any], update: Mapping[str, Any]) -> dict[str, Any]:
@@ -156,13 +132,13 @@ def check_paths(config: Config, where: str) -> None:
         ("dataset.metadata", dataset.metadata),
         ("gate.baseline", config.gate.baseline),
     ):
-        if value is not None and not Path(value).exists():
+        if value is not None and not exists(Path(value)):
             raise AuditError(f"{key}: no such file {value!r}", where=where)
     for path in dataset.annotation_paths():
-        if not Path(path).exists():
+        if not exists(Path(path)):
             raise AuditError(f"dataset.annotations: no such file or folder {path!r}", where=where)
     for path in dataset.image_paths():
-        if not Path(path).is_dir():
+        if not (exists(Path(path)) and Path(path).is_dir()):
             raise AuditError(f"dataset.images: no such folder {path!r}", where=where)
 
 
@@ -211,18 +187,16 @@ def _join(folder: Path, value: Any) -> Any:
 
 
 def _read_classes(path: Path) -> dict[str, Any]:
+    where = f"dataset.classes: {path}"
+    text = _text(path, where, "cannot be read: No such file or directory")
     try:
-        mapping = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_unique)
-    except OSError as error:
-        raise AuditError(
-            f"cannot be read: {error.strerror}", where=f"dataset.classes: {path}"
-        ) from None
+        mapping = json.loads(text, object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
-        raise AuditError(f"is not valid JSON: {error}", where=f"dataset.classes: {path}") from None
+        raise AuditError(f"is not valid JSON: {error}", where=where) from None
     if not isinstance(mapping, dict):
         raise AuditError(
             "is not a class mapping",
-            where=f"dataset.classes: {path}",
+            where=where,
             expected="an object of class: [outputs]",
             received=mapping,
         )

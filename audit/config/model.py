@@ -206,6 +206,11 @@ class DatasetSection(Section):
         description="CSV file with a `file_name` column and further columns of each image, for "
         "`model.inputs.columns`, `strata.columns` and `flags.group`.",
     )
+    links_outside: bool = Field(
+        False,
+        description="Whether symbolic links in an image folder may lead out of it. Otherwise such "
+        "images are excluded, since a folder from somebody else could show files of yours.",
+    )
     exif: Literal["apply", "ignore"] = Field(
         "apply",
         description="`apply` turns images upright, as people and annotation tools show them; `ignore` "

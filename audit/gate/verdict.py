@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from pydantic import BaseModel, StrictStr, TypeAdapter
+
 from audit.config.gate import GateSection
 from audit.gate.checks import Check
 from audit.gate.waivers import Waived, apply_waivers
@@ -101,6 +103,7 @@ class Verdict:
     @classmethod
     def read(cls, values: Mapping[str, Any]) -> Verdict:
         """From :meth:`values`; ``KeyError``, ``TypeError`` or ``ValueError`` where they are none."""
+        _Stored.model_validate(values)
         return verdict_of(
             values["name"],
             (values["method"], values["layer"]),
@@ -111,6 +114,23 @@ class Verdict:
             values["warnings"],
             values["baseline"],
         )
+
+
+class _Baseline(BaseModel):
+    results: StrictStr
+    differences: list[StrictStr]
+
+
+class _Stored(BaseModel):
+    """The form of :meth:`Verdict.values`, as far as it is read; the values themselves are kept."""
+
+    name: StrictStr
+    method: StrictStr
+    layer: StrictStr
+    checks: list[dict[StrictStr, Any]]
+    tables: dict[StrictStr, StrictStr]
+    warnings: list[StrictStr]
+    baseline: _Baseline | None
 
 
 def verdict_of(
@@ -144,4 +164,5 @@ def _check_values(check: Check) -> dict[str, Any]:
 
 def _check(values: Mapping[str, Any]) -> Check:
     stored = {key: value for key, value in values.items() if key not in ("scope", "state")}
+    TypeAdapter(Check).validate_python(stored)
     return Check(**stored)

@@ -11,6 +11,11 @@ from PIL import Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 # Above this an image is refused before it is decoded: a small file can claim any size. 16-bit RGBA
 # at this size takes 1.4 GB.
 MAX_PIXELS = 178_956_970
+# A progressive JPEG is drawn scan by scan, each over the whole picture, and a scan may be a hundred
+# bytes: a small file can ask for hours. Encoders write about ten; this much is a minute of decoding.
+MAX_SCANS = 20
+MAX_SCANNED = 2_000_000_000  # scans times pixels, which more scans than that may come to
+SCAN = b"\xff\xda"  # begins one; in the pictures' own data it cannot stand
 # The EXIF tag of orientation, and the values that swap width and height.
 ORIENTATION_TAG = 0x0112
 SIDEWAYS = (5, 6, 7, 8)
@@ -74,7 +79,8 @@ def open_image(data: bytes) -> Image.Image:
 
     Raises
     ------
-    UnreadableImage: empty, of no known format, or larger than :data:`MAX_PIXELS`.
+    UnreadableImage: empty, of no known format, larger than :data:`MAX_PIXELS`, or a JPEG of too many
+        scans.
     """
     if not data:
         raise UnreadableImage("empty_file", "the file has no bytes")
@@ -88,8 +94,12 @@ def open_image(data: bytes) -> Image.Image:
         raise UnreadableImage("not_an_image", "no known image format") from None
     except Exception as error:  # a hostile header may raise anything
         raise UnreadableImage("not_an_image", str(error) or type(error).__name__) from None
-    if image.width * image.height > MAX_PIXELS:
+    pixels = image.width * image.height
+    if pixels > MAX_PIXELS:
         raise UnreadableImage("too_large", f"{image.width}x{image.height} pixels")
+    scans = data.count(SCAN) if image.format in ("JPEG", "MPO") else 0
+    if scans > MAX_SCANS and scans * pixels > MAX_SCANNED:
+        raise UnreadableImage("too_many_scans", f"{scans} scans of {pixels} pixels")
     return image
 
 

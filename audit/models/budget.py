@@ -22,7 +22,9 @@ SMALL = 10_000_000
 
 
 def weights_allowed(path: Path) -> int:
-    return PER_BYTE * path.stat().st_size + SMALL
+    """Numbers that a model file, or the files of a folder, may ask for."""
+    files = [p for p in path.rglob("*") if p.is_file()] if path.is_dir() else [path]
+    return PER_BYTE * sum(file.stat().st_size for file in files) + SMALL
 
 
 @contextmanager

@@ -7,8 +7,11 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from audit.config.given import read_given
 from audit.errors import AuditError, nearest
 
+# A million names of thirty letters.
+MAX_BYTES = 32 * 2**20
 # The name of the row over all classes in per_class.csv.
 OVERALL = "__all__"
 
@@ -26,11 +29,12 @@ def read_labels(path: Path, n_outputs: int) -> list[str]:
     """
     where = f"model.labels: {path}"
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_given(path, where, MAX_BYTES).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
         raise AuditError(f"cannot be read: {error}", where=where) from None
     readers = {".json": _from_json, ".csv": _from_csv}
     names = readers.get(path.suffix.lower(), _from_lines)(text, where)
+    _check_unicode(names, where)
     if len(names) != n_outputs:
         raise AuditError(
             "does not fit the model", where=where,
@@ -39,19 +43,28 @@ def read_labels(path: Path, n_outputs: int) -> list[str]:
     return names
 
 
+def _check_unicode(names: Sequence[str], where: str) -> None:
+    """Half of a surrogate pair can be written in JSON, but to no table."""
+    for name in names:
+        try:
+            name.encode("utf-8")
+        except UnicodeEncodeError:
+            raise AuditError("is not valid Unicode", where=where, received=name) from None
+
+
 def _from_json(text: str, where: str) -> list[str]:
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise AuditError(f"is not valid JSON: {error}", where=where) from None
     if isinstance(value, list):
-        return [str(name) for name in value]
+        return [_text(name, where) for name in value]
     if isinstance(value, dict) and value:
         by_name = all(isinstance(v, int) for v in value.values())
         by_index = {str(index): name for name, index in value.items()} if by_name else value
         if sorted(by_index) == sorted(map(str, range(len(value)))):
             ordered = [by_index[str(i)] for i in range(len(value))]
-            return [str(v[-1] if isinstance(v, list) and v else v) for v in ordered]
+            return [_text(v[-1] if isinstance(v, list) and v else v, where) for v in ordered]
     raise AuditError(
         "has no list of names",
         where=where,
@@ -59,8 +72,18 @@ def _from_json(text: str, where: str) -> list[str]:
     )
 
 
+def _text(name: object, where: str) -> str:
+    """A name, or a number that is one."""
+    if isinstance(name, list | dict) or name is None:
+        raise AuditError("holds what is no name", where=where, expected="a text", received=name)
+    return str(name)
+
+
 def _from_csv(text: str, where: str) -> list[str]:
-    rows = [row for row in csv.reader(text.splitlines()) if row]
+    try:
+        rows = [row for row in csv.reader(text.splitlines()) if row]
+    except csv.Error as error:
+        raise AuditError(f"is not valid CSV: {error}", where=where) from None
     if rows and len(rows[0]) > 1 and not rows[0][0].strip().isdigit():
         rows = rows[1:]  # a header
     if any(len(row) > 1 and row[0].strip() != str(i) for i, row in enumerate(rows)):

@@ -6,10 +6,14 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from audit.config.given import check_plain, exists
 from audit.config.model import ModelSection
 from audit.errors import AuditError, nearest
 from audit.models.budget import weights_within
-from audit.models.keras2 import is_keras2, load_keras2
+from audit.models.contents import check_weights_file, read_contents
+from audit.models.keras2 import load_keras2
+from audit.models.keras3 import known_names
+from audit.models.named import check_config
 from audit.models.operations import TRUST_HINT
 from audit.models.runtime import tensorflow
 from audit.models.saved_model import FILE, is_saved_model, load_saved_model
@@ -41,27 +45,37 @@ def _load_file(path: Path, trusted: bool) -> Any:
     tensorflow()
     import keras
 
+    where = f"model.path: {path}"
+    contents = read_contents(path, where)
+    if not trusted and contents.config is not None:
+        try:
+            check_config(contents.config, known_names(), where)
+        except AuditError as error:
+            if contents.is_keras2:
+                return load_keras2(path, contents, trusted, error.what)
+            raise
     try:
         with weights_within(path):
             return keras.saving.load_model(path, compile=False, safe_mode=not trusted)
     except AuditError:
         raise
     except Exception as error:  # Keras raises whatever the broken part raises
-        if is_keras2(path):
-            return load_keras2(path, trusted, _reason(error))
+        if contents.is_keras2 and contents.config is not None:
+            return load_keras2(path, contents, trusted, _reason(error))
         raise _load_error(path, error, trusted) from error
 
 
 def _check_file(path: Path) -> None:
     """Tell a file that is no model before Keras tries, and guesses."""
     where = f"model.path: {path}"
-    if path.is_dir():
+    if exists(path) and path.is_dir():
         raise AuditError(
             "is no model", where=where,
             expected=f"a .keras, .h5 or .hdf5 file, or a SavedModel folder with {FILE} in it",
         )  # fmt: skip
-    if not path.exists():
+    if not exists(path):
         raise AuditError("no such file", where=where)
+    check_plain(path.stat(), where)
     if path.suffix.lower() not in SUFFIXES:
         raise AuditError(
             "is not a model file that can be read", where=where,
@@ -107,6 +121,11 @@ def _load_application(section: ModelSection) -> Any:
             hint=nearest(str(section.application), names),
         )
     path = Path(section.weights or "")
+    where = f"model.weights: {path}"
+    if not exists(path):
+        raise AuditError("no such file", where=where)
+    check_plain(path.stat(), where)
+    check_weights_file(path, where)
     try:
         model = getattr(keras.applications, section.application)(weights=None)
         model.load_weights(path)

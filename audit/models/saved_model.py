@@ -6,12 +6,16 @@ variables: turning them into constants took 250 times as long and 8 times the me
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
+from audit.config.given import check_plain, exists
 from audit.errors import AuditError, nearest
+from audit.models.budget import weights_allowed
 from audit.models.operations import ALLOWED, READS_CHECKPOINT, TRUST_HINT, WRITES_CHECKPOINT
 from audit.models.runtime import tensorflow
 from audit.models.scopes import layer_tensors
@@ -22,6 +26,7 @@ CHUNKED = "saved_model.cpb"
 DEFAULT_SIGNATURE = "serving_default"
 MAX_BYTES = 2**31 - 1  # what a protocol buffer can hold
 SCOPE = "served"
+VARIABLES = ("VarHandleOp", "VariableV2", "Variable")
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,9 @@ def _without_placeholders(graph_def: Any, mapped: Iterable[str]) -> Any:
 
 
 def is_saved_model(path: Path) -> bool:
-    return path.is_dir() and any((path / name).exists() for name in (FILE, CHUNKED))
+    return (
+        exists(path) and path.is_dir() and any((path / name).exists() for name in (FILE, CHUNKED))
+    )
 
 
 def load_saved_model(path: Path, signature: str | None, trusted: bool) -> ServedModel:
@@ -106,7 +113,9 @@ def load_saved_model(path: Path, signature: str | None, trusted: bool) -> Served
     not ``trusted``, or has no such signature.
     """
     where = f"model.path: {path}"
+    _check_files(path, where)
     saved = _parsed(path)
+    _check_weights(saved, path, where)
     if not trusted:
         check_operations(saved, where)
     tf = tensorflow()
@@ -141,6 +150,34 @@ def _parsed(path: Path) -> Any:
     if not saved.meta_graphs:
         raise AuditError(f"is not a SavedModel: {FILE} holds no graph", where=where)
     return saved
+
+
+def _check_files(path: Path, where: str) -> None:
+    """Nothing in the folder is a device or a pipe, which TensorFlow would read without end."""
+    for folder, _, names in os.walk(path):
+        for name in names:
+            file = Path(folder) / name
+            if not exists(file):
+                raise AuditError("is a link to nothing", where=f"{where}: {name}")
+            check_plain(file.stat(), f"{where}: {name}")
+
+
+def _check_weights(saved: Any, path: Path, where: str) -> None:
+    """Refuse variables and assets that the folder cannot hold."""
+    shapes = []
+    for meta in saved.meta_graphs:
+        shapes += [n.variable.shape for n in meta.object_graph_def.nodes if n.HasField("variable")]
+        shapes += [n.attr["shape"].shape for n in meta.graph_def.node if n.op in VARIABLES]
+        for asset in meta.asset_file_def:
+            if asset.filename in ("", ".", "..") or "/" in asset.filename:
+                raise AuditError(
+                    "takes an asset from elsewhere", where=where, received=asset.filename
+                )
+    asked = sum(prod(max(d.size, 1) for d in shape.dim) for shape in shapes)
+    if asked > weights_allowed(path):
+        raise AuditError(
+            f"asks for {float(asked):.3g} weights, which its folder cannot hold", where=where
+        )
 
 
 def _signature(signatures: Any, asked: str | None, where: str) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 from audit.bundle.chain import read_chain
 from audit.bundle.crate import WORKFLOW, Contents, crate
 from audit.bundle.manifest import manifest_bytes
-from audit.bundle.names import CONFIG, CRATE, MANIFEST, README, RESULTS, SIGNATURE, STATEMENT, twice
+from audit.bundle.names import CONFIG, CRATE, MANIFEST, README, RESULTS, SIGNATURE, STATEMENT
 from audit.bundle.readme import readme
 from audit.bundle.statement import statement
 from audit.bundle.steps import job_of
@@ -24,6 +24,7 @@ from audit.stages.bundle_files import Folder, Results
 from audit.stages.launch import workflow_root
 from audit.stages.layout import Layout
 from audit.stages.ssh import sign
+from audit.tables.archive import twice
 from audit.tables.atomic import atomic_path
 from audit.tables.version import SCHEMA_VERSION
 
@@ -116,9 +117,9 @@ def _results(root: Path, with_stages: bool) -> list[str]:
 
 
 def _packed(name: str, with_stages: bool) -> bool:
-    """Locks and half-written files are no results."""
+    """Locks, the heartbeat, notes for other nodes and half-written files are no results."""
     last = name.rsplit("/", 1)[-1]
-    if last == ".lock" or last.endswith(".part"):
+    if last in (".lock", "heartbeat.json", "digests.json") or last.endswith(".part"):
         return False
     return with_stages or name == CONFIG or not name.startswith("stages/")
 

@@ -8,25 +8,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import stat
 import zipfile
-import zlib
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-from audit.bundle.names import name_fault, twice
 from audit.digest import CHUNK, digest_file
 from audit.errors import AuditError
+from audit.tables.archive import BROKEN, check_members, name_fault
 
 # What is read into memory at once: JSON, logs, manifests. Tables are only hashed.
 MAX_READ = 256 * 2**20
-# Deflate makes at most 1032 bytes of one. An honest bundle is text and pictures.
-MAX_TOTAL = 64 * 2**30
-MAX_RATIO = 200
-FREE = 2**28  # what any archive may unpack to, however small it is
-MAX_FILES = 500_000
-BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError)
 
 
 class Files(Protocol):
@@ -95,10 +87,10 @@ class Archive:
         self.where = str(path)
         try:
             self._zip = zipfile.ZipFile(path)
-        except (*BROKEN, ValueError) as error:
+        except BROKEN as error:
             raise AuditError(f"is no zip archive: {error}", where=str(path)) from None
         infos = self._zip.infolist()
-        _check_archive(infos, path)
+        check_members(infos, path.stat().st_size, str(path))
         if self._zip.comment or min((i.header_offset for i in infos), default=0):
             # Another program might find another archive in the same file.
             raise AuditError(
@@ -115,7 +107,7 @@ class Archive:
             with self._zip.open(self._infos[name]) as file:
                 while chunk := file.read(CHUNK):
                     digest.update(chunk)
-        except (*BROKEN, RuntimeError) as error:
+        except BROKEN as error:
             raise AuditError(f"cannot be unpacked: {error}", where=name) from None
         return digest.hexdigest()
 
@@ -124,7 +116,7 @@ class Archive:
         _check_size(name, info.file_size)
         try:
             return self._zip.read(info)
-        except (*BROKEN, RuntimeError) as error:
+        except BROKEN as error:
             raise AuditError(f"cannot be unpacked: {error}", where=name) from None
 
 
@@ -208,28 +200,6 @@ def read_json(files: Files, name: str) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise AuditError("is no JSON object", where=name)
     return values
-
-
-def _check_archive(infos: list[zipfile.ZipInfo], path: Path) -> None:
-    def refuse(what: str, name: str | None = None) -> None:
-        where = str(path) if name is None else f"{path}: {name}"
-        raise AuditError(f"{what}; nothing of it was read", where=where)
-
-    if len(infos) > MAX_FILES:
-        refuse(f"has more than {MAX_FILES} files")
-    for info in infos:
-        kind = stat.S_IFMT(info.external_attr >> 16)
-        if fault := name_fault(info.filename.removesuffix("/")):
-            refuse(fault, info.filename)
-        if info.flag_bits & 0x1:
-            refuse("is encrypted", info.filename)
-        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-            refuse("is a link or no plain file", info.filename)
-    if met := twice(info.filename for info in infos):
-        refuse("is there more than once", met[0])
-    total, packed = sum(i.file_size for i in infos), path.stat().st_size
-    if total > min(MAX_TOTAL, max(FREE, MAX_RATIO * packed)):
-        refuse(f"says that its {packed} bytes unpack to {total}")
 
 
 def _check_size(name: str, size: int) -> None:

@@ -18,6 +18,7 @@ from audit.images import UnreadableImage
 from audit.models.probe import ModelProbe
 from audit.progress import Progress, duration
 from audit.stages.confirm_images import CHANGE_SCHEMA, Pictures
+from audit.stages.eligibility import NON_FINITE_OUTPUT
 from audit.stages.inspect import check_same_model
 from audit.stages.layout import Layout
 from audit.stages.metadata import OtherInputs
@@ -138,7 +139,7 @@ class Passes:
         for row, found in zip(rows, probabilities, strict=False):
             p = float(found[list(self._found["classes"][row["target_class"]])].sum())
             if not np.isfinite(p):
-                row["reason"] = "non_finite_output"
+                row["reason"] = NON_FINITE_OUTPUT
                 continue
             row["p"], row["r"] = p, float(kept_share(p, row["p0"]))
             row["answer"] = self._class_of.get(int(found.argmax()))

@@ -10,6 +10,9 @@ import pandas as pd
 from audit.explain import METHODS
 from audit.metrics.scene import EVEN
 
+# Why an image has no heatmap, or a changed one no answer: the model gave NaN or infinity.
+NON_FINITE_OUTPUT = "non_finite_output"
+
 # In the order in which they are asked; the first that holds is the one that is told.
 REASONS = (
     "not_annotated",

@@ -24,10 +24,11 @@ from audit.digest import digest_json
 from audit.explain import NO_LAYER, ClassScore, Method, Question, Wanted
 from audit.geometry import Placement, placement
 from audit.heatmaps import FLAT_MAP, encode, maximum
-from audit.images import ImageHeader, UnreadableImage, decode, fit
+from audit.images import ImageHeader, UnreadableImage, decode, fit, read_file
 from audit.metrics.scene import EVEN
 from audit.models.probe import Forward, ModelProbe
 from audit.progress import Progress
+from audit.stages.eligibility import NON_FINITE_OUTPUT
 from audit.stages.inspect import check_same_model, methods_of, needs_layer
 from audit.stages.layout import Layout
 from audit.stages.metadata import OtherInputs
@@ -216,8 +217,8 @@ class Explainer:
         probabilities = forward.probabilities[slot]
         row = {"file_name": item.row["file_name"], "fingerprint": item.fingerprint}
         if not np.isfinite(probabilities).all():
-            fault = "non_finite_output"
-            self._images.append({**row, "fault": fault, "detail": "the model gave NaN or infinity"})
+            fault = {"fault": NON_FINITE_OUTPUT, "detail": "the model gave NaN or infinity"}
+            self._images.append({**row, **fault})
             return []
         targets = self._chooser.choose(annotated_classes(item.row["objects"]), probabilities)
         top = int(probabilities.argmax())
@@ -316,12 +317,9 @@ def load_image(row: dict[str, Any], config: Config, probe: ModelProbe) -> Loaded
     """Read, decode and resize one image; a fault of the file is kept, not raised."""
     header = header_of(row)
     try:
-        data = Path(row["path"]).read_bytes()
+        data = read_file(Path(row["path"]))
         pixels = decode(data, header, probe.facts.channels)
     except UnreadableImage as fault:
-        return Loaded(row, None, b"", fault)
-    except OSError as error:
-        fault = UnreadableImage("unreadable_file", error.strerror or str(error))
         return Loaded(row, None, b"", fault)
     resize = config.model.resize
     small = fit(

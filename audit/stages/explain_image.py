@@ -14,7 +14,7 @@ from audit.config.model import Config
 from audit.errors import AuditError, nearest
 from audit.explain import ClassScore, Method, Question, Wanted
 from audit.geometry import make_frame
-from audit.images import ImageHeader, UnreadableImage, decode, fit, read_header
+from audit.images import ImageHeader, UnreadableImage, decode, fit, read_file, read_header
 from audit.models.labels import read_labels, resolve_mapping
 from audit.progress import Progress, duration
 from audit.records import Frame
@@ -135,13 +135,11 @@ def _probe(config: Config, methods: list[tuple[Method, dict[str, Any]]]) -> Any:
 
 def _read(image: Path, config: Config) -> Picture:
     try:
-        data = image.read_bytes()
+        data = read_file(image)
         header = read_header(data)
         if config.dataset.exif == "ignore":
             header = replace(header, orientation=1)
         return Picture(data, decode(data, header), header)
-    except OSError as error:
-        raise AuditError(f"cannot be read: {error.strerror}", where=str(image)) from None
     except UnreadableImage as fault:
         raise AuditError(f"is no image that can be read: {fault}", where=str(image)) from None
 

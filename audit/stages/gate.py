@@ -5,6 +5,7 @@ Nothing here loads NumPy or pandas: ``focus-audit gate`` answers at once.
 
 from __future__ import annotations
 
+import csv
 import datetime
 import json
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from audit.gate import (
 from audit.gate.figures import REQUIRED
 from audit.models.labels import OVERALL
 from audit.progress import Progress
+from audit.stages.form import Provenance, Summary, check_form, check_rows
 from audit.stages.layout import Layout
 from audit.tables.atomic import write_bytes, write_json
 from audit.tables.cells import read_rows
@@ -63,8 +65,11 @@ class Results:
         summary, provenance = (_json(root / n) for n in ("summary.json", "provenance.json"))
         for name, values in (("summary.json", summary), ("provenance.json", provenance)):
             _check_version(root / name, values, SCHEMA_VERSION)
-        tables = {name: provenance["hashes"]["tables"][name] for name in TABLES}
-        _check_unchanged(root, tables, "the run")
+        check_form(Summary, summary, str(root / "summary.json"), AGAIN)
+        check_form(Provenance, provenance, str(root / "provenance.json"), AGAIN)
+        listed = provenance["hashes"]["tables"]
+        _check_unchanged(root, listed, "the run")
+        tables = {name: listed[name] for name in TABLES}
         return cls(root, _rows(root / "per_class.csv"), summary, provenance, tables)
 
     def table(self, name: str) -> Path:
@@ -103,6 +108,9 @@ class Results:
     def report(self, pair: tuple[str, str]) -> Report:
         """The rows of one method and layer."""
         rows = [row for row in self.rows if (row["method"], row["layer"]) == pair]
+        if not any(row["class"] == OVERALL for row in rows):
+            where = str(self.root / "per_class.csv")
+            raise AuditError(f"has no row over all classes of {pair[0]}", where=where, hint=AGAIN)
         counts = self.summary["counts"]
         return Report(
             method=pair[0],
@@ -267,11 +275,15 @@ def _check_table(root: Path, name: str, tables: dict[str, str], since: str) -> N
 
 
 def _rows(path: Path) -> tuple[Row, ...]:
-    rows = tuple(read_rows(path))
+    try:
+        rows = tuple(read_rows(path))
+    except (OSError, ValueError, csv.Error) as error:
+        raise AuditError(f"cannot be read: {error}", where=str(path), hint=AGAIN) from None
     lacking = [name for name in REQUIRED if not rows or name not in rows[0]]
     if lacking:
         what = f"has no column {lacking[0]!r}" if rows else "has no row"
         raise AuditError(what, where=str(path), hint=AGAIN)
+    check_rows(rows, str(path), AGAIN)
     return rows
 
 
@@ -280,7 +292,7 @@ def _json(path: Path) -> dict[str, Any]:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise AuditError("is missing", where=str(path), hint=AGAIN) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise AuditError(f"cannot be read: {error}", where=str(path), hint=AGAIN) from None
     if not isinstance(values, dict):
         raise AuditError("is no JSON object", where=str(path), hint=AGAIN)

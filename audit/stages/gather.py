@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from audit.config.model import Config
 from audit.errors import AuditError
@@ -20,7 +19,7 @@ from audit.stages.eligibility import is_baseline
 from audit.stages.judged_grid import on_grid
 from audit.stages.layout import Layout
 from audit.stages.score import KEYS
-from audit.tables.parquet import ROWS_PER_GROUP, count_rows, read_table
+from audit.tables.parquet import iterate_batches, read_schema, read_table
 
 NULLABLE = {pa.bool_(): pd.BooleanDtype(), pa.int32(): pd.Int32Dtype()}
 SWEEPS = ("mask_iou_sweep", "box_iou_sweep")
@@ -207,8 +206,7 @@ def _shard_records(layout: Layout, shard: str) -> pa.Table:
 
 def _light(path: Path) -> list[str]:
     """Names of the columns that are read as one table."""
-    count_rows(path)  # where a damaged file is told
-    return [name for name in pq.read_schema(path).names if name not in HEAVY]
+    return [name for name in read_schema(path).names if name not in HEAVY]
 
 
 def _images(layout: Layout, shards: Sequence[str]) -> pd.DataFrame:
@@ -306,8 +304,7 @@ def _put(
 def _batches(paths: Sequence[Path], columns: list[str]) -> Iterator[pa.RecordBatch]:
     """Rows of several files, some at a time: these columns are most of what a run has on disk."""
     for path in paths:
-        with pq.ParquetFile(path, memory_map=True) as file:
-            yield from file.iter_batches(batch_size=ROWS_PER_GROUP, columns=columns)
+        yield from iterate_batches(path, columns)
 
 
 def _grid(records: pd.DataFrame, method: str, layer: str, name: str) -> tuple[int, int]:
@@ -361,7 +358,7 @@ def _sweep(paths: Sequence[Path], name: str) -> np.ndarray:
 
 
 def _has(path: Path, name: str) -> bool:
-    return name in pq.read_schema(path).names
+    return name in read_schema(path).names
 
 
 def _back(values: np.ndarray, order: np.ndarray) -> np.ndarray:

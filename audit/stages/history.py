@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from audit.config.model import Config
-from audit.digest import digest_json
+from audit.digest import digest_file, digest_json
 from audit.errors import AuditError, nearest, one_line
 from audit.gate.figures import number
 from audit.models.labels import OVERALL
@@ -72,7 +72,7 @@ def entry(root: Path) -> tuple[Row, list[Row]]:
     told, hashes = results.provenance, results.provenance["hashes"]
     source = (told.get("git") or {}).get("package") or {}
     # Not methods.csv: the seconds in it are others each time.
-    tables = {name: hashes["tables"][name] for name in TABLES}
+    tables = {name: digest_file(results.table(name)) for name in TABLES}
     run = {
         "key": digest_json([results.summary["name"], tables]),
         "name": results.summary["name"],
@@ -127,7 +127,8 @@ def lines(trends: Sequence[Series]) -> list[str]:
         widths = [max(len(row[k]) for row in rows) for k in range(len(HEAD))]
         told += ["", one_line(trend.title)]
         told += [
-            "  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows
+            one_line("  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip())
+            for r in rows
         ]
     return told[1:] or ["No run is in the history yet."]
 

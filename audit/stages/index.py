@@ -21,7 +21,7 @@ from audit.config.model import Config
 from audit.digest import digest_bytes, digest_json
 from audit.errors import AuditError
 from audit.geometry import clip_box
-from audit.images import ImageHeader, UnreadableImage, decode, read_header
+from audit.images import ImageHeader, UnreadableImage, decode, read_file, read_header
 from audit.images.header import SIDEWAYS
 from audit.progress import Progress
 from audit.records import AnnotatedImage, AnnotatedObject, Box, Exclusion, ParsedAnnotations
@@ -190,6 +190,7 @@ def sources(config: Config) -> list[AnnotationSource]:
             names=Path(dataset.names) if dataset.names else None,
             columns=dataset.columns,
             options=dataset.options,
+            links_outside=dataset.links_outside,
         )
         for annotations, images in zip(
             dataset.annotation_paths(), dataset.image_paths(), strict=True
@@ -259,15 +260,11 @@ def _ahead(
 
 def _inspect(path: Path, decoded: bool) -> tuple[ImageHeader, str] | UnreadableImage:
     try:
-        if not path.is_file():
-            return UnreadableImage("missing_image", "no such file")
-        data = path.read_bytes()
+        data = read_file(path)
         header = read_header(data)
         if decoded:
             decode(data, header)
         return header, digest_bytes(data)
-    except OSError as error:
-        return UnreadableImage("unreadable_file", error.strerror or str(error))
     except UnreadableImage as fault:
         return fault
 

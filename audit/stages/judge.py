@@ -22,7 +22,7 @@ from audit.stages.classes import ALL, class_table, threshold_table
 from audit.stages.clusters import clusters
 from audit.stages.compare_methods import run_compare_methods
 from audit.stages.counts import record_counts, run_counts
-from audit.stages.eligibility import mark_eligible
+from audit.stages.eligibility import NON_FINITE_OUTPUT, mark_eligible
 from audit.stages.figures import Answers, cluster_of, numbers
 from audit.stages.flagged import flagged_table
 from audit.stages.gather import Gathered, configured_order, exclusions, gather
@@ -58,10 +58,7 @@ def run_judge(
     """Write every table that needs no verdict, and for later stages the classes and the counts."""
     gathered = gather(layout, [s["name"] for s in manifest["shards"]], lists_of(config))
     if not len(gathered.records):
-        raise AuditError(
-            "no record to score: no image has a class to explain", where="targets.classes",
-            hint="see dataset.classes, and stages/model.json for the classes that are not mapped",
-        )  # fmt: skip
+        raise _nothing_to_score(gathered)
     labels = labels_of(config, gathered.images["file_name"].tolist())
     gathered = _marked(_clustered(gathered, labels, config), config)
     calibration = calibrate(gathered, config.audit.seed)
@@ -92,6 +89,22 @@ def run_judge(
     run_compare_methods(config, layout, manifest, found, gathered=gathered)
     several = f" by {len(order)} methods and layers" if len(order) > 1 else ""
     progress.say(f"{len(predictions)} records of {len(classes)} classes{several}")
+
+
+def _nothing_to_score(gathered: Gathered) -> AuditError:
+    faults = gathered.images["fault"].dropna()
+    if len(faults) == len(gathered.images):
+        most = faults.mode()[0]
+        detail = gathered.images.loc[gathered.images["fault"] == most, "detail"].iloc[0]
+        count = f"{(faults == most).sum()} of {len(faults)}"
+        return AuditError(
+            f"no image could be explained, {count} for {most}: {detail}",
+            where="model.path" if most == NON_FINITE_OUTPUT else "dataset.images",
+        )
+    return AuditError(
+        "no record to score: no image has a class to explain", where="targets.classes",
+        hint="see dataset.classes, and stages/model.json for the classes that are not mapped",
+    )  # fmt: skip
 
 
 def _by_method(order: list[tuple[str, str]], predictions: pd.DataFrame) -> list[dict[str, Any]]:

@@ -1,71 +1,104 @@
-"""Start Snakemake for one audit, relay what our stages say, and tell its faults in one line."""
+"""Run one audit: start Snakemake, wait for its end, and tell what came of it."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
-import subprocess
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from itertools import pairwise
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+
+import yaml
 
 from audit.config.load import results_folder
-from audit.errors import AuditError, nearest
+from audit.errors import AuditError, nearest, one_line
 from audit.stages.gate import gate, today, told
 from audit.stages.layout import Layout
-from audit.stages.lock import HELD, take_lock
+from audit.stages.lock import take_lock
+from audit.stages.relay import Ended, relay
 from audit.stages.settings import load_settings
-
-OUR_LINES = "focus-audit "
-ERROR_LINE = "focus-audit: error: "
-# The last line of a traceback; Snakemake's own errors have their text on the line below.
-RAISED = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Interrupt|Exit): ")
-KILLED = re.compile(r"focus-audit (\w+) .*died with <Signals\.(\w+)")
+from audit.stages.signals import Wish, caught
+from audit.stages.snakemake_lines import reason
+from audit.stages.watch import Watch
 
 
 def run_audit(config_file: Path, cores: str, profile: str, extra: Sequence[str]) -> int:
     """Run the workflow; 0 when it is done and the policy holds, 1 when it does not, 2 when it is not
-    done. Prints where the results lie, and what the policy says.
+    done, 128 and the signal's number when one stopped it. Prints where the results lie, and what the
+    policy says.
     """
     _check_cores(cores)
     config = load_settings([config_file])
     layout = Layout(results_folder(config))
-    with _only_one(layout) as lock:
-        command = snakemake_command(config_file, cores, profile, extra)
-        code, lines = _relay(command, layout, lock)
-        if code and any("LockException" in line for line in lines):
-            # We hold the audit's own lock, so no run is alive: Snakemake's was left by one that died.
-            print(
-                "focus-audit run: an earlier run was killed; going on where it stopped",
-                file=sys.stderr,
-            )
-            _relay([*command, "--unlock"], layout, lock)
-            code, lines = _relay(command, layout, lock)
-    if code:
-        if not any(line.startswith(ERROR_LINE) for line in lines):
-            print(f"{ERROR_LINE}{_reason(lines)}; see {layout.root}/logs", file=sys.stderr)
+    command = snakemake_command(config_file, cores, profile, extra)
+    wish = Wish()
+    with _only_one(layout) as lock, caught(wish):
+        remove_leftovers(layout)
+        watch = Watch(layout)
+        code = 2  # unless it ends well
+        try:
+            ended = _run_snakemake(command, layout, lock, watch, wish)
+            remove_leftovers(layout)
+            watch.quiet()
+            if ended.code and wish.stopped:
+                code = wish.stopped.exit_code
+                watch.stopped(wish.stopped)
+            else:
+                code = _finish(ended, layout, watch, extra)
+        finally:
+            watch.ended(code)
+    return code
+
+
+def _run_snakemake(
+    command: Sequence[str], layout: Layout, lock: int, watch: Watch, wish: Wish
+) -> Ended:
+    ended = relay(command, layout, lock, watch, wish)
+    if ended.code and any("LockException" in line for line in ended.lines):
+        # We hold the audit's own lock, so no run is alive: Snakemake's was left by one that died.
+        watch.say("an earlier run was killed; going on where it stopped", "warning")
+        relay([*command, "--unlock"], layout, lock, watch, wish)
+        ended = relay(command, layout, lock, watch, wish)
+    return ended
+
+
+def _finish(ended: Ended, layout: Layout, watch: Watch, extra: Sequence[str]) -> int:
+    """Tell how it ended; the exit code."""
+    if ended.code:
+        if not watch.error_told:
+            watch.say(f"{reason(ended.lines)}; see {layout.root}/logs", "error")
         return 2
     if (layout.root / "summary.json").exists() and not _only_looked(extra):
-        print("\n".join(findings(layout.root)))
+        print("\n".join(map(one_line, findings(layout.root))))
         return _gate(layout)
     return 0
 
 
+def remove_leftovers(layout: Layout) -> None:
+    """Half-written files of a run that was killed; only while the audit's lock is held."""
+    shutil.rmtree(layout.progress, ignore_errors=True)
+    for folder, _, names in os.walk(layout.root):
+        for name in names:
+            if name.startswith(".") and name.endswith(".part"):
+                with suppress(OSError):
+                    os.unlink(os.path.join(folder, name))
+
+
 def snakemake_command(
-    config_file: Path, cores: str, profile: str, extra: Sequence[str]
+    config_file: Path, cores: str | None, profile: str, extra: Sequence[str]
 ) -> list[str]:
     """The Snakemake call that ``focus-audit run`` makes."""
     root = workflow_root()
+    folder = _profile(root, profile)
+    _offer_plugins(folder)
     return [
         sys.executable, "-m", "snakemake",
         "--snakefile", str(root / "Snakefile"),
         "--configfile", str(config_file),
-        "--cores", cores,
-        "--workflow-profile", str(_profile(root, profile)),
+        "--cores", cores or _cores(folder),
+        "--workflow-profile", str(folder),
         *extra,
     ]  # fmt: skip
 
@@ -109,9 +142,22 @@ def _gate(layout: Layout) -> int:
     return 0 if verdict.passes else 1
 
 
-def _check_cores(cores: str) -> None:
+def _cores(profile: Path) -> str:
+    """The profile's, which on a cluster are those of one job; all of this machine's without any."""
+    values = yaml.safe_load((profile / "config.yaml").read_text("utf-8")) or {}
+    return str(values.get("cores", "all"))
+
+
+def _offer_plugins(profile: Path) -> None:
+    """Let Snakemake find the executor that a profile brings along."""
+    if (profile / "plugins").is_dir():
+        found = [str(profile / "plugins"), os.environ.get("PYTHONPATH")]
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, found))
+
+
+def _check_cores(cores: str | None) -> None:
     """Snakemake takes 0 cores, and then waits for one without end."""
-    if cores != "all" and not (cores.isdecimal() and int(cores) > 0):
+    if cores not in (None, "all") and not (cores.isdecimal() and int(cores) > 0):
         raise AuditError(
             "is no number of cores", where="--cores", expected="1 or more, or all", received=cores
         )
@@ -135,51 +181,6 @@ def _only_one(layout: Layout) -> Iterator[int]:
         yield handle
     finally:
         os.close(handle)
-
-
-def _relay(command: Sequence[str], layout: Layout, lock: int) -> tuple[int, list[str]]:
-    """Run Snakemake; its own words go to a log, our stages' lines to the terminal."""
-    env = {
-        **os.environ,
-        HELD: "1",
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
-    }
-    told: set[str] = set()
-    lines: list[str] = []
-    with (
-        layout.snakemake_log.open("w", encoding="utf-8") as log,
-        subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-            env=env, pass_fds=[lock],
-        ) as process,
-    ):  # fmt: skip
-        for line in _lines(process.stdout):
-            log.write(line + "\n")
-            lines.append(line)
-            # Snakemake shows a failed job's log again; a line is told once.
-            if line.startswith((OUR_LINES, ERROR_LINE)) and line not in told:
-                told.add(line)
-                print(line, file=sys.stderr, flush=True)
-    return process.returncode, lines
-
-
-def _lines(stream: IO[str] | None) -> Iterator[str]:
-    for line in stream or ():
-        yield line.rstrip("\r\n")
-
-
-def _reason(lines: Sequence[str]) -> str:
-    """The most telling line of Snakemake's output: where a stage crashed, how its traceback ends."""
-    for line in lines:
-        if RAISED.match(line):
-            return line
-        if killed := KILLED.search(line):
-            return f"the {killed[1]} stage was killed by {killed[2]}, as when memory runs out"
-    for title, below in pairwise(lines):
-        if title.startswith("WorkflowError"):  # its message stands on the line below
-            return below.strip()
-    telling = [line.strip() for line in lines if "Error" in line or "Exception" in line]
-    return telling[0] if telling else "Snakemake stopped without a reason"
 
 
 def _only_looked(extra: Sequence[str]) -> bool:

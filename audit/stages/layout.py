@@ -138,6 +138,16 @@ class Layout:
         return self.root / "sanity.csv"
 
     @property
+    def heartbeat(self) -> Path:
+        """For schedulers: how far the run is, and whether it moves. No part of the results."""
+        return self.stages / "heartbeat.json"
+
+    @property
+    def progress(self) -> Path:
+        """What the stages that are at work say of themselves; gone when they have ended."""
+        return self.stages / "progress"
+
+    @property
     def snakemake_log(self) -> Path:
         return self.root / "logs" / "snakemake.log"
 

@@ -6,11 +6,13 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Callable, Mapping, Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from audit.config.given import open_given
 from audit.config.model import Config, InputsSection
 from audit.errors import AuditError, nearest
 
@@ -143,7 +145,10 @@ def _read(
     """File name -> column -> ``parse(text, where)``."""
     rows: dict[str, dict[str, Any]] = {}
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with (
+            open_given(path, f"dataset.metadata: {path}") as data,
+            TextIOWrapper(data, encoding="utf-8-sig", newline="") as file,
+        ):
             reader = csv.DictReader(file, strict=True)
             _check_header(path, reader.fieldnames or (), columns)
             for row in reader:

@@ -16,7 +16,7 @@ import pandas as pd
 
 from audit.config.model import Config
 from audit.heatmaps import decode as decode_heatmap
-from audit.images import UnreadableImage, decode
+from audit.images import UnreadableImage, decode, read_file
 from audit.progress import Progress
 from audit.report.overlay import Caption, draw_overlay
 from audit.stages.eligibility import of_baselines
@@ -100,8 +100,8 @@ def _draw(
 ) -> str:
     """Draw one record; what went wrong, or nothing."""
     try:
-        pixels = decode(Path(image["path"]).read_bytes(), header_of(image))
-    except (OSError, UnreadableImage) as error:
+        pixels = decode(read_file(Path(image["path"])), header_of(image))
+    except UnreadableImage as error:
         return f"not drawn: {error}"
     boxes, ignored = reference_boxes(record, image["objects"])
     grid = (record["grid_height"], record["grid_width"])

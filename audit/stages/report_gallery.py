@@ -12,7 +12,7 @@ import pandas as pd
 from PIL import Image
 
 from audit.digest import digest_bytes
-from audit.images import UnreadableImage, decode
+from audit.images import UnreadableImage, decode, read_file
 from audit.report.overlay import draw_panels
 from audit.stages.explain import header_of, image_key
 from audit.stages.score import KEYS
@@ -103,8 +103,8 @@ def draw(
     """WebP of the photograph and the heatmap side by side, in each of ``row["sides"]``; or why there
     is none."""
     try:
-        pixels = decode(Path(image["path"]).read_bytes(), header_of(image))
-    except (OSError, UnreadableImage) as error:
+        pixels = decode(read_file(Path(image["path"])), header_of(image))
+    except UnreadableImage as error:
         return f"not drawn: {error}"
     hit = None if pd.isna(row["pointing_hit"]) else bool(row["pointing_hit"])
     point = (row["point_x"], row["point_y"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -252,9 +253,15 @@ def _bounded_map(
     pool: ProcessPoolExecutor, limit: int, work: Callable, chunks: Iterator[list]
 ) -> Iterator[list]:
     waiting = [pool.submit(work, chunk) for chunk in islice(chunks, limit)]
-    while waiting:
-        yield waiting.pop(0).result()
-        waiting += [pool.submit(work, chunk) for chunk in islice(chunks, 1)]
+    try:
+        while waiting:
+            yield waiting.pop(0).result()
+            waiting += [pool.submit(work, chunk) for chunk in islice(chunks, 1)]
+    except BrokenProcessPool:
+        raise AuditError(
+            "one of its processes was killed, as when memory runs out", where="score",
+            hint="run again, with more memory or with fewer --cores",
+        ) from None  # fmt: skip
 
 
 def _arrow_type(column: Column) -> pa.DataType:

@@ -22,6 +22,7 @@ from audit.stages.layout import TABLES, Layout
 from audit.stages.lock import HELD, take_lock
 from audit.stages.metadata import label_columns
 from audit.stages.settings import load_settings, write_settings
+from audit.tables.atomic import write_json
 
 
 class AuditRun:
@@ -55,6 +56,18 @@ class AuditRun:
             self._lock = take_lock(Layout(Path(self.root)))  # held until this process ends
         write_settings(self.config, Path(self.config_path))
 
+    def share(self) -> None:
+        """Write down the digests of model and data for :meth:`join`."""
+        write_json(self._digests, {"model": self._model, "data": self._data})
+
+    def join(self) -> None:
+        """Take the digests from the run's start: on another node, Snakemake reads this anew for each
+        job, and there may be a million images to list.
+        """
+        if self._digests.is_file():
+            found = json.loads(self._digests.read_text("utf-8"))
+            self._model, self._data = found["model"], found["data"]
+
     def digest(self, *sections: str) -> str:
         """Digest of the package's source and of these parts of the config; of all of it for none."""
         names = sections or tuple(Config.model_fields)
@@ -84,6 +97,10 @@ class AuditRun:
     def history(self) -> list[str]:
         """The receipt of the run's entry in a history; empty where no history is kept."""
         return [str(Layout(Path(self.root)).recorded)] if self.config.history.file else []
+
+    @property
+    def _digests(self) -> Path:
+        return Layout(Path(self.root)).stages / "digests.json"
 
     @cached_property
     def _model(self) -> str:

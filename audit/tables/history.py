@@ -33,6 +33,8 @@ CLASS_COLUMNS = (
     "verdict", "confirmation",
 )  # fmt: skip
 _WHOLE = ("place", "n_images", "n_scored", "n_eligible")
+# What every row has; the rest may not have been observed.
+_ALWAYS = ("key", "name", "finished", "model_digest", "class", "method", "layer", "place")
 _TYPES = {**dict.fromkeys(MEASURED, "REAL"), **dict.fromkeys(_WHOLE, "INTEGER")}
 
 
@@ -97,7 +99,7 @@ def read_runs(path: Path) -> list[dict[str, Any]]:
             f"SELECT {columns} FROM runs JOIN classes ON run = id "
             'ORDER BY finished, id, place, "class" = \'__all__\', "class"'
         )
-        return [dict(row) for row in rows]
+        return [_checked(path, dict(row)) for row in rows]
 
 
 @contextmanager
@@ -106,7 +108,7 @@ def _opened(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
         uri = f"{path.resolve().as_uri()}?mode={mode}"
         with closing(sqlite3.connect(uri, PATIENCE, isolation_level=None, uri=True)) as file:
             yield file
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter: text that is none
         raise AuditError(f"cannot be used as a history: {error}", where=str(path)) from None
 
 
@@ -132,14 +134,18 @@ def _is_new(path: Path, file: sqlite3.Connection) -> bool:
     (application,), (version,) = (
         file.execute(f"PRAGMA {name}").fetchone() for name in ("application_id", "user_version")
     )
+    # The statements that made it: a table of another shape, a view or a trigger runs code of its own.
+    made = {sql for (sql,) in file.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
     if application == APPLICATION_ID:
         if version != VERSION:
             raise AuditError(
                 "was written by another version", where=str(path),
                 expected=f"history version {VERSION}", received=version,
             )  # fmt: skip
+        if made != set(_statements()):
+            raise AuditError("is a history that somebody has changed", where=str(path))
         return False
-    if application or version or file.execute("SELECT 1 FROM sqlite_master").fetchone():
+    if application or version or made:
         raise AuditError(
             "is another program's SQLite file",
             where=str(path),
@@ -149,15 +155,29 @@ def _is_new(path: Path, file: sqlite3.Connection) -> bool:
 
 
 def _create(file: sqlite3.Connection) -> None:
-    runs = ", ".join(f'"{name}" TEXT' for name in RUN_COLUMNS)
-    classes = ", ".join(f'"{name}" {_TYPES.get(name, "TEXT")}' for name in CLASS_COLUMNS)
-    file.execute(f"CREATE TABLE runs (id INTEGER PRIMARY KEY, {runs}, UNIQUE (key))")
-    file.execute(
-        f"CREATE TABLE classes (run INTEGER NOT NULL REFERENCES runs, {classes}, "
-        'PRIMARY KEY (run, "class", method, layer))'
-    )
+    for statement in _statements():
+        file.execute(statement)
     file.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     file.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _statements() -> tuple[str, str]:
+    runs = ", ".join(f'"{name}" TEXT' for name in RUN_COLUMNS)
+    classes = ", ".join(f'"{name}" {_TYPES.get(name, "TEXT")}' for name in CLASS_COLUMNS)
+    return (
+        f"CREATE TABLE runs (id INTEGER PRIMARY KEY, {runs}, UNIQUE (key))",
+        f"CREATE TABLE classes (run INTEGER NOT NULL REFERENCES runs, {classes}, "
+        'PRIMARY KEY (run, "class", method, layer))',
+    )
+
+
+def _checked(path: Path, row: dict[str, Any]) -> dict[str, Any]:
+    """A row whose values are of their columns' types, which SQLite does not see to."""
+    for name, value in row.items():
+        kinds = {"REAL": (int, float), "INTEGER": (int,)}.get(_TYPES.get(name, "TEXT"), (str,))
+        if not isinstance(value, kinds) and (value is not None or name in _ALWAYS):
+            raise AuditError(f"holds no {name!r} that is one", where=str(path), received=value)
+    return row
 
 
 def _insert(manner: str, table: str, columns: Sequence[str]) -> str:

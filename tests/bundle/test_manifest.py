@@ -6,8 +6,8 @@ import subprocess
 import pytest
 
 from audit.bundle.manifest import faults, manifest_bytes, read_manifest, results_digest
-from audit.bundle.names import name_fault, twice
 from audit.errors import AuditError
+from audit.tables.archive import name_fault, twice
 
 A, B = "a" * 64, "b" * 64
 

@@ -291,3 +291,15 @@ def test_several_pictures_in_a_jpeg_still_are_a_jpg():
     data = encoded(RGB, "MPO", save_all=True, append_images=[RGB])
     assert read_header(data).format == "MPO"
     assert read_header(data).matches(".jpg") and not read_header(data).matches(".png")
+
+
+def test_a_jpeg_of_more_scans_than_any_encoder_writes():
+    """Each scan of a hundred bytes is drawn over the whole picture."""
+    data = encoded(Image.new("L", (3000, 3000), 7), "JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    scans = data[:last] + data[last:-2] * 300 + data[-2:]
+    assert fault(scans) == "too_many_scans"
+    assert read(data).shape == (3000, 3000, 3)
+    small = encoded(RGB, "JPEG", progressive=True)
+    last = small.rindex(b"\xff\xda")
+    assert read(small[:last] + small[last:-2] * 30 + small[-2:]).shape == (48, 64, 3)

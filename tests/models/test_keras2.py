@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from audit.models.graph import default_layer, final_activation
-from audit.models.keras2 import REFUSED, _known_classes, check_config
+from audit.models.keras2 import REFUSED, known_names
 from audit.models.loading import load_model
+from audit.models.named import check_config
 from audit.models.probe import ModelProbe
 from audit.models.trace import trace_model
 
@@ -246,7 +247,7 @@ def test_objects_that_are_no_part_of_keras_are_named(item, reason, suffix, tmp_p
 
 def test_every_refused_class_is_one_of_keras():
     """A name that has gone would be refused in vain."""
-    assert not REFUSED & _known_classes(tf_keras)
+    assert not REFUSED & known_names(tf_keras).classes
     assert all(hasattr(tf_keras.layers, name) for name in REFUSED - {"TFSMLayer"})
 
 
@@ -258,7 +259,7 @@ def test_applications_are_let_pass():
         config = json.loads(model.to_json())
         if name == "RegNetX002":
             config = {"config": config["config"]["layers"]}
-        check_config(config, _known_classes(tf_keras), name)
+        check_config(config, known_names(tf_keras), name)
 
 
 def test_a_missing_tf_keras_is_told(tmp_path, monkeypatch):

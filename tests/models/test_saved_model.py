@@ -1,5 +1,7 @@
 """SavedModel folders: the same maps as their source, and nothing that could leave the model."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -406,3 +408,46 @@ def test_every_listed_operation_exists():
     listed = ALLOWED | READS_CHECKPOINT | WRITES_CHECKPOINT
     assert [name for name in sorted(listed) if op_def_registry.get(name) is None] == []
     assert not ALLOWED & (READS_CHECKPOINT | WRITES_CHECKPOINT)
+
+
+def parsed(path):
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    saved = saved_model_pb2.SavedModel()
+    saved.ParseFromString((path / "saved_model.pb").read_bytes())
+    return saved
+
+
+def test_variables_that_the_folder_cannot_hold(tmp_path):
+    path = Served().keep(tmp_path / "m")
+    saved = parsed(path)
+    node = next(n for n in saved.meta_graphs[0].object_graph_def.nodes if n.HasField("variable"))
+    node.variable.shape.dim[0].size = 10**10
+    (path / "saved_model.pb").write_bytes(saved.SerializeToString())
+    assert "weights, which its folder cannot hold" in fault(path)
+    assert "weights, which its folder cannot hold" in fault(path, model__trust_code=True)
+
+
+def test_an_asset_from_elsewhere(tmp_path):
+    path = Served().keep(tmp_path / "m")
+    saved = parsed(path)
+    saved.meta_graphs[0].asset_file_def.add(filename="../../etc/passwd")
+    (path / "saved_model.pb").write_bytes(saved.SerializeToString())
+    assert "takes an asset from elsewhere, received '../../etc/passwd'" in fault(path)
+
+
+def test_a_folder_with_pipes_devices_and_links_to_nothing(tmp_path):
+    path = Served().keep(tmp_path / "m")
+    (path / "assets").mkdir(exist_ok=True)
+    os.mkfifo(path / "assets" / "pipe")
+    assert "pipe: is no file" in fault(path)
+    (path / "assets" / "pipe").unlink()
+    (path / "variables" / "more").symlink_to("/dev/zero")
+    assert "more: is no file" in fault(path)
+    (path / "variables" / "more").unlink()
+    (path / "variables" / "more").symlink_to("/nowhere")
+    assert "more: is a link to nothing" in fault(path)
+    (path / "variables" / "more").unlink()
+    (path / "saved_model.pb").unlink()
+    os.mkfifo(path / "saved_model.pb")
+    assert "saved_model.pb: is no file" in fault(path)

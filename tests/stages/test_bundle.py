@@ -51,9 +51,10 @@ def test_what_is_in_it(run):
 
 def test_stages_when_asked_for(run):
     (run / ".summary.json.x.part").touch()
+    (run / "stages" / "heartbeat.json").touch()
     packed = names(bundle(run, with_stages=True).path)
     assert "results/stages/heatmaps.parquet" in packed
-    assert not [n for n in packed if n.endswith((".lock", ".part"))]
+    assert not [n for n in packed if n.endswith((".lock", ".part", "heartbeat.json"))]
 
 
 def test_nothing_of_this_machine_is_in_the_entries(run):

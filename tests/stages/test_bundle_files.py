@@ -9,6 +9,7 @@ import pytest
 from audit.errors import AuditError
 from audit.stages import bundle_files
 from audit.stages.bundle_files import Archive, Folder, Within, read_json
+from audit.tables import archive as archives
 
 
 def archive(path, *entries):
@@ -57,7 +58,7 @@ def test_encrypted_entries(tmp_path):
 
 
 def test_a_bomb_is_refused_by_what_it_declares(tmp_path):
-    data = bytes(bundle_files.FREE + 1)
+    data = bytes(archives.FREE + 1)
     path = archive(tmp_path / "b.zip", ("a", data))
     assert path.stat().st_size < 1e6
     with pytest.raises(AuditError, match="unpack to 268435457; nothing of it was read"):
@@ -90,7 +91,7 @@ def test_an_archive_in_which_others_might_find_another_one(tmp_path, place):
 
 
 def test_too_many_entries(tmp_path, monkeypatch):
-    monkeypatch.setattr(bundle_files, "MAX_FILES", 2)
+    monkeypatch.setattr(archives, "MAX_FILES", 2)
     path = archive(tmp_path / "b.zip", *((str(n), b"") for n in range(3)))
     with pytest.raises(AuditError, match="more than 2 files"):
         Archive(path)

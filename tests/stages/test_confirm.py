@@ -156,7 +156,7 @@ def test_an_image_that_is_not_there_any_more_is_counted(tmp_path):
     (tmp_path / "images" / "1_02.png").write_bytes((tmp_path / "images" / "0_02.png").read_bytes())
     audit.run()
     reasons = {r["file_name"]: r["reason"] for r in audit.changes() if r["removed"] == "object"}
-    assert reasons["1_00.png"] == "unreadable_file" and reasons["1_01.png"] == "not_an_image"
+    assert reasons["1_00.png"] == "missing_image" and reasons["1_01.png"] == "not_an_image"
     assert reasons["1_02.png"] == "changed_file"
     assert all(r["r"] is None for r in audit.changes() if r["file_name"] == "1_00.png")
     assert audit.table().loc[("thing", "mean"), "n"] == PER_CLASS - 3

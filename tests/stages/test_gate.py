@@ -54,9 +54,12 @@ def write_results(root, verdicts, methods=(("gradcam", "top"),), accuracy=0.9, i
 
 def seal(root, images="1"):
     """The provenance that belongs to the tables."""
-    hashes = {"images": images, "annotations": {"a.json": "2"}}
+    hashes = {"images": images, "annotations": {"a.json": "2"}, "model": {"m.keras": "3"}}
     hashes["tables"] = {name: digest_file(root / name) for name in TABLES}
-    values = {"schema_version": "1", "config": config().model_dump(mode="json"), "hashes": hashes}
+    values = {
+        "schema_version": "1", "focus_audit": "0.1.0", "finished": "2026-05-01T10:01:00+00:00",
+        "config": config().model_dump(mode="json"), "hashes": hashes,
+    }  # fmt: skip
     (root / "provenance.json").write_text(json.dumps(values))
 
 

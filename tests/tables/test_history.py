@@ -169,3 +169,22 @@ def test_what_is_not_there_or_cannot_be_written(tmp_path):
         add_run(tmp_path / "file" / "h.db", run("1"), [])
     with pytest.raises(AuditError, match="cannot be used as a history: unable to open"):
         add_run(tmp_path, run("1"), [])
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE VIEW more AS SELECT 1",
+        "CREATE TRIGGER t AFTER INSERT ON runs BEGIN DELETE FROM classes; END",
+        "ALTER TABLE classes ADD COLUMN x GENERATED ALWAYS AS (zeroblob(1000000000))",
+        "ALTER TABLE runs RENAME TO others",
+    ],
+)
+def test_a_history_with_code_in_it_is_refused(statement, tmp_path):
+    path = tmp_path / "h.db"
+    add_run(path, run("a"), [])
+    with sqlite3.connect(path) as file:
+        file.execute(statement)
+    for ask in (lambda: read_runs(path), lambda: add_run(path, run("a"), [])):
+        with pytest.raises(AuditError, match="is a history that somebody has changed"):
+            ask()

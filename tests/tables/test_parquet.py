@@ -117,3 +117,19 @@ def test_the_same_rows_give_the_same_bytes(tmp_path):
     for name in "ab":
         write_rows(tmp_path / name, SCHEMA, rows(1500))
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_a_byte_that_turned_is_told_and_never_another_number(tmp_path):
+    path = tmp_path / "t.parquet"
+    write_rows(path, SCHEMA, rows(300))
+    whole = path.read_bytes()
+    for at in range(0, len(whole), 3):
+        spoilt = bytearray(whole)
+        spoilt[at] ^= 0x10
+        path.write_bytes(spoilt)
+        try:
+            found = list(iterate_rows(path))
+        except AuditError as error:
+            assert str(path) in str(error)
+        else:
+            assert found == rows(300), f"byte {at}"

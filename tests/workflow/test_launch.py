@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from audit.stages.launch import _reason
+from audit.stages.snakemake_lines import reason
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -46,4 +46,4 @@ def test_a_stage_that_crashes_is_named_in_one_line(
 
 
 def test_without_any_clue_it_says_so():
-    assert _reason(["Building DAG of jobs..."]) == "Snakemake stopped without a reason"
+    assert reason(["Building DAG of jobs..."]) == "Snakemake stopped without a reason"

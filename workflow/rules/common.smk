@@ -15,6 +15,8 @@ try:
     AUDIT = AuditRun.load(workflow.configfiles, workflow.config_settings.config)
 except AuditError as error:
     raise WorkflowError(str(error)) from None
+if not workflow.is_main_process:
+    AUDIT.join()
 
 # The same rules as the config model's, in the form that other tools read. Defaults are filled in
 # already, and Snakemake's own filling stumbles over a section that is null.
@@ -25,12 +27,27 @@ def start_audit():
     """What has to be there before the first job."""
     try:
         AUDIT.start()
+        AUDIT.share()
     except AuditError as error:
         raise WorkflowError(str(error)) from None
 
 
 wildcard_constraints:
     shard="[0-9a-f]+-[0-9a-f]{16}",
+
+
+def growing(first):
+    """Resource function: `first`, and as much again at each new attempt, where a profile retries."""
+
+    def amount(wildcards, attempt):
+        return first * attempt
+
+    return amount
+
+
+def a_gpu(wildcards):
+    """Resource function: one GPU where the run was told of some (`--resources gpu=N`), else none."""
+    return 1 if "gpu" in workflow.global_resources else None
 
 
 def mapping(wildcards):

@@ -22,8 +22,9 @@ rule confirm:
     # One model at a time: it takes all cores by itself.
     threads: workflow.cores
     resources:
-        mem_mb=6000,
-        runtime=720,
+        mem_mb=growing(6000),
+        runtime=growing(720),
+        gpu=a_gpu,
     params:
         config=AUDIT.config_path,
         settings=AUDIT.digest("audit.seed", "confirm", "model", "dataset", "run.batch_size"),

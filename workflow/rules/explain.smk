@@ -13,8 +13,9 @@ rule explain:
     # One model at a time: it takes all cores by itself.
     threads: workflow.cores
     resources:
-        mem_mb=6000,
-        runtime=720,
+        mem_mb=growing(6000),
+        runtime=growing(240),
+        gpu=a_gpu,
     params:
         config=AUDIT.config_path,
         settings=AUDIT.digest("model", "explain", "targets", "dataset", "run.batch_size"),

@@ -12,8 +12,8 @@ rule verdict:
         f"{AUDIT.root}/benchmarks/verdict.tsv"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         config=AUDIT.config_path,
         settings=AUDIT.digest("gate"),

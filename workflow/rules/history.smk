@@ -13,8 +13,8 @@ rule history:
         f"{AUDIT.root}/benchmarks/history.tsv"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         config=AUDIT.config_path,
         settings=AUDIT.digest("history"),

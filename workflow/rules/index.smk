@@ -8,8 +8,9 @@ rule inspect:
         f"{AUDIT.root}/benchmarks/inspect.tsv"
     threads: workflow.cores
     resources:
-        mem_mb=6000,
-        runtime=30,
+        mem_mb=growing(6000),
+        runtime=growing(30),
+        gpu=a_gpu,
     params:
         config=AUDIT.config_path,
         settings=AUDIT.digest("model", "explain", "run.batch_size"),
@@ -30,8 +31,8 @@ checkpoint index:
         f"{AUDIT.root}/benchmarks/index.tsv"
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=growing(4000),
+        runtime=growing(240),
     params:
         config=AUDIT.config_path,
         settings=AUDIT.digest("dataset", "targets", "run.shard_size"),

@@ -66,8 +66,8 @@ rule judge:
         f"{AUDIT.root}/benchmarks/judge.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         config=AUDIT.config_path,
         settings=AUDIT.digest(

@@ -23,8 +23,8 @@ rule report:
         f"{AUDIT.root}/benchmarks/report.tsv"
     threads: 2
     resources:
-        mem_mb=1500,
-        runtime=30,
+        mem_mb=growing(1500),
+        runtime=growing(30),
     params:
         settings=AUDIT.digest("audit.seed", "report", "gate", "system"),
     shell:

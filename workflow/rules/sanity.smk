@@ -21,8 +21,9 @@ rule sanity:
     # the scores may run beside it.
     threads: max(1, workflow.cores - 1)
     resources:
-        mem_mb=6000,
-        runtime=720,
+        mem_mb=growing(6000),
+        runtime=growing(720),
+        gpu=a_gpu,
     params:
         config=AUDIT.config_path,
         settings=AUDIT.digest(

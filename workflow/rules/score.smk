@@ -12,8 +12,8 @@ rule score:
         f"{AUDIT.root}/benchmarks/score/{{shard}}.tsv"
     threads: workflow.cores
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         config=AUDIT.config_path,
         settings=AUDIT.digest("heatmap", "metrics", "flags.tolerance", "flags.min_energy_skill"),

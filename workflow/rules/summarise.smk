@@ -21,8 +21,8 @@ rule summarise:
         f"{AUDIT.root}/benchmarks/summarise.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         config=AUDIT.config_path,
         settings=AUDIT.digest("audit.name", "flags"),
@@ -45,8 +45,8 @@ rule overlays:
         f"{AUDIT.root}/benchmarks/overlays.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         config=AUDIT.config_path,
         settings=AUDIT.digest("audit.seed", "report"),
@@ -68,8 +68,8 @@ rule provenance:
         f"{AUDIT.root}/benchmarks/provenance.tsv"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         config=AUDIT.config_path,
         settings=AUDIT.digest(),
