@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -145,6 +146,18 @@ def fill(world: ColourWorld) -> None:
     world.add("odd/two.png", pixels, ("red", (5, 5, 30, 30)), ("green", (60, 38, 30, 30)))
     pixels, box = world.scene("green")
     world.add("odd/wrong 'label'.png", pixels, ("red", box))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def signals_as_in_a_shell():
+    """The suite may have been started behind ``nohup`` or ``&``, which ignore some for all below."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    ignored = [number for number in usual if signal.getsignal(number) is signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, usual[number])
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from audit.progress import Progress
 
 SHARD_VERBS = ("explain", "score")
+MISSING = "run the stages before this one; where it is damaged, delete it first"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
 def _stage(args: argparse.Namespace, progress: Progress) -> None:
     from audit.config.load import read_resolved
     from audit.stages.layout import Layout
+    from audit.tables.json_file import read_json
 
     layout = Layout.of(args.config)
     config = read_resolved(layout.config)
@@ -68,13 +69,13 @@ def _stage(args: argparse.Namespace, progress: Progress) -> None:
 
         run_record(config, layout, progress)
         return
-    model = _read_json(layout.model)
+    model = read_json(layout.model, MISSING)
     if args.verb == "index":
         from audit.stages.index import run_index
 
         run_index(config, layout, model, progress)
         return
-    manifest = _read_json(layout.manifest)
+    manifest = read_json(layout.manifest, MISSING)
     found = {**model, **manifest["mapping"]}
     if args.verb in SHARD_VERBS:
         _check_shard(args.shard, manifest)
@@ -156,17 +157,6 @@ def _log_file(path: Path | None) -> Iterator[TextIO | None]:
 def _progress_file(config: Path, verb: str, shard: str | None) -> Path:
     """Where the run looks how far a stage is; see ``Layout.progress``."""
     return config.parent / "progress" / f"{verb}{f'-{shard}' if shard else ''}.json"
-
-
-def _read_json(path: Path) -> dict:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise AuditError(
-            f"cannot be read: {error.strerror}",
-            where=str(path),
-            hint="run the stages before this one",
-        ) from None
 
 
 def _check_shard(shard: str, manifest: dict) -> None:

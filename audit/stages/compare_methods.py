@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
@@ -22,6 +21,7 @@ from audit.stages.gather import Gathered, MapGroup, configured_order, gather
 from audit.stages.layout import Layout
 from audit.stages.score import KEYS
 from audit.tables.csv import write_csv
+from audit.tables.json_file import read_json
 
 Pair = tuple[str, str]
 
@@ -112,7 +112,7 @@ def compare_run(layout: Layout, output: Path | None = None) -> Comparison:
     AuditError: the run has one method at one layer, or its files are damaged.
     """
     config = read_resolved(layout.config)
-    manifest, model = (json.loads(p.read_text("utf-8")) for p in (layout.manifest, layout.model))
+    manifest, model = (read_json(p) for p in (layout.manifest, layout.model))
     found = run_compare_methods(config, layout, manifest, model, output=output)
     if found is None:
         raise AuditError(
@@ -332,7 +332,7 @@ def _timings(layout: Layout, shards: Sequence[str]) -> Iterator[dict[str, Any]]:
     for shard in shards:
         path = layout.timing(shard)
         if path.is_file():
-            yield json.loads(path.read_text("utf-8"))
+            yield read_json(path)
 
 
 # -- the terminal

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import datetime
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +34,7 @@ from audit.stages.form import Provenance, Summary, check_form, check_rows
 from audit.stages.layout import Layout
 from audit.tables.atomic import write_bytes, write_json
 from audit.tables.cells import read_rows
+from audit.tables.json_file import read_json
 from audit.tables.version import SCHEMA_VERSION
 
 # What a verdict rests on.
@@ -62,7 +62,9 @@ class Results:
         ------
         AuditError: one is missing, of another version, or was changed since.
         """
-        summary, provenance = (_json(root / n) for n in ("summary.json", "provenance.json"))
+        summary, provenance = (
+            read_json(root / n, AGAIN) for n in ("summary.json", "provenance.json")
+        )
         for name, values in (("summary.json", summary), ("provenance.json", provenance)):
             _check_version(root / name, values, SCHEMA_VERSION)
         check_form(Summary, summary, str(root / "summary.json"), AGAIN)
@@ -156,7 +158,7 @@ def stored_verdict(root: Path) -> Verdict:
     ------
     AuditError: there is none, it is of another version, or a table was changed since.
     """
-    values = _json(Layout(root).verdict)
+    values = read_json(Layout(root).verdict, AGAIN)
     _check_version(Layout(root).verdict, values, VERDICT_VERSION)
     try:
         verdict = Verdict.read(values)
@@ -285,15 +287,3 @@ def _rows(path: Path) -> tuple[Row, ...]:
         raise AuditError(what, where=str(path), hint=AGAIN)
     check_rows(rows, str(path), AGAIN)
     return rows
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise AuditError("is missing", where=str(path), hint=AGAIN) from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise AuditError(f"cannot be read: {error}", where=str(path), hint=AGAIN) from None
-    if not isinstance(values, dict):
-        raise AuditError("is no JSON object", where=str(path), hint=AGAIN)
-    return values

@@ -171,10 +171,10 @@ def build_index(config: Config, progress: Progress, decoded: bool = False) -> In
     rows = _read_images(jobs, config, tally, progress, decoded)
     if not rows:
         first = tally.excluded[0] if tally.excluded else None
-        raise AuditError(
-            "no image is left to audit", where="dataset",
-            received=f"{first.file_name}: {first.reason}" if first else "an empty data set",
-        )  # fmt: skip
+        told = (
+            f"{first.file_name}: {first.reason}, {first.detail}" if first else "an empty data set"
+        )
+        raise AuditError("no image is left to audit", where="dataset", received=told)
     _mark_duplicates(rows, tally)
     _unique_ids(rows)
     return Index(rows, tally.excluded, _classes(parsed), _notes(parsed, tally))

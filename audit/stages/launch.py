@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -22,6 +21,7 @@ from audit.stages.settings import load_settings
 from audit.stages.signals import Wish, caught
 from audit.stages.snakemake_lines import reason
 from audit.stages.watch import Watch
+from audit.tables.json_file import read_json
 
 
 def run_audit(config_file: Path, cores: str, profile: str, extra: Sequence[str]) -> int:
@@ -116,7 +116,7 @@ def workflow_root() -> Path:
 
 def findings(root: Path) -> list[str]:
     """What was found, in a few lines for the terminal."""
-    summary = json.loads((root / "summary.json").read_text("utf-8"))
+    summary = read_json(root / "summary.json")
     counts, verdicts = summary["counts"], summary["verdicts"]
     lines = [
         f"Audited {counts['images_audited']} of {counts['images_in']} images "

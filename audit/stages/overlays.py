@@ -7,7 +7,6 @@ list. Baselines are never drawn: their maps show nothing of the model.
 from __future__ import annotations
 
 import io
-import json
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from audit.stages.record_images import records_with_images
 from audit.stages.score import KEYS, placing_of, reference_boxes
 from audit.tables.atomic import write_bytes
 from audit.tables.csv import read_texts, write_csv
+from audit.tables.json_file import read_json
 from audit.tables.parquet import read_table
 
 JPEG_QUALITY = 88
@@ -40,7 +40,7 @@ def run_overlays(config: Config, layout: Layout, found: dict[str, Any], progress
     _remove_old(layout.overlays)
     progress.start(len(chosen), "overlays drawn")
     wanted = {tuple(row[key] for key in KEYS): row for row in chosen}
-    shards = [s["name"] for s in json.loads(layout.manifest.read_text("utf-8"))["shards"]]
+    shards = [s["name"] for s in read_json(layout.manifest)["shards"]]
     for record, image in records_with_images(layout, shards, wanted.keys()):
         row = wanted[tuple(record[key] for key in KEYS)]
         row["note"] = _draw(config, layout, found, record, image, row)

@@ -22,6 +22,7 @@ from audit.stages.layout import Layout
 from audit.stages.provenance import annotation_files, images_digest, installed
 from audit.stages.verify import Verification, results_within
 from audit.tables.atomic import write_text
+from audit.tables.json_file import read_json
 
 # What the tables do not depend on: the policy, which may name a baseline that is not here, and the
 # record of runs, which a replay is none of.
@@ -135,7 +136,7 @@ def _run(root: Path, cores: str, target: Path) -> None:
 
 def _images(root: Path) -> str:
     layout = Layout(root)
-    return images_digest(layout, json.loads(layout.manifest.read_text("utf-8")))
+    return images_digest(layout, read_json(layout.manifest))
 
 
 def _compared(found: Verification, recorded: Results, again: Results) -> Iterator[str]:

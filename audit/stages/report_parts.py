@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from audit.stages.report_pictures import gallery
 from audit.stages.report_run import Run
 from audit.stages.report_tables import Row
 from audit.stages.sign_off import sign_off_state
+from audit.tables.json_file import read_json
 
 # What fits a page of 5 MB: classes in the table, advice at its top, excluded images.
 LISTED, STEPS, EXCLUDED = 1000, 3, 100
@@ -189,7 +189,7 @@ def _findings(folder: str | None) -> list[str]:
             "is missing", where=f"report.proving: {path}",
             hint="`focus-audit prove --config CONFIG --out FOLDER` writes it",
         )  # fmt: skip
-    return list(json.loads(path.read_text(encoding="utf-8"))["findings"])
+    return list(read_json(path)["findings"])
 
 
 # -- data

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +17,7 @@ from audit.stages.gate import AGAIN, Results, gate, today
 from audit.stages.layout import Layout
 from audit.stages.report_tables import Row, of_pair, ranked, typed_rows
 from audit.stages.score import KEYS
+from audit.tables.json_file import read_json
 from audit.tables.parquet import read_table
 
 # Of predictions.parquet: what pictures and histograms need.
@@ -77,4 +77,4 @@ class Run:
 
     def json(self, path: Path) -> dict[str, Any]:
         """A file of the run; empty where it is not there."""
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        return read_json(path, AGAIN) if path.is_file() else {}

@@ -6,7 +6,6 @@ images say (``confirm``), and whether the explanation is fit to be believed (``s
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pandas as pd
@@ -20,6 +19,7 @@ from audit.stages.figures import json_value
 from audit.stages.layout import Layout
 from audit.tables.atomic import write_json
 from audit.tables.csv import write_csv
+from audit.tables.json_file import read_json
 from audit.tables.parquet import SCHEMA_VERSION, read_table
 
 VERDICTS = ("flagged", "inconclusive", "insufficient", "pass")
@@ -38,10 +38,10 @@ def run_summarise(
 ) -> None:
     """Write ``per_class.csv`` and ``summary.json``."""
     judged = read_table(layout.judged).to_pandas()
-    fitness = _json(layout.fitness)
-    per_class = final_verdicts(judged, _json(layout.confirmed), fitness)
+    fitness = read_json(layout.fitness)
+    per_class = final_verdicts(judged, read_json(layout.confirmed), fitness)
     write_csv(layout.root / "per_class.csv", per_class)
-    told = _json(layout.counts)
+    told = read_json(layout.counts)
     summary = summarise(config, manifest, found, told, per_class)
     summary["warnings"] += fitness_warnings(fitness)
     write_json(layout.root / "summary.json", summary)
@@ -167,7 +167,3 @@ def fitness_warnings(fitness: dict[str, Any]) -> list[str]:
         for name, told in sorted(fitness.items())
         if told["fit"] is False
     ]
-
-
-def _json(path: Any) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8"))

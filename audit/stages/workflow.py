@@ -23,6 +23,7 @@ from audit.stages.lock import HELD, take_lock
 from audit.stages.metadata import label_columns
 from audit.stages.settings import load_settings, write_settings
 from audit.tables.atomic import write_json
+from audit.tables.json_file import read_json
 
 
 class AuditRun:
@@ -119,12 +120,12 @@ class AuditRun:
     @staticmethod
     def shards(manifest: str) -> list[str]:
         """Names of the shards in a manifest."""
-        return [s["name"] for s in json.loads(Path(manifest).read_text("utf-8"))["shards"]]
+        return [s["name"] for s in read_json(Path(manifest))["shards"]]
 
     @staticmethod
     def mapping_digest(manifest: str) -> str:
         """Digest of the class mapping in a manifest."""
-        return digest_json(json.loads(Path(manifest).read_text("utf-8"))["mapping"])
+        return digest_json(read_json(Path(manifest))["mapping"])
 
 
 def _typed(value: Any) -> Any:

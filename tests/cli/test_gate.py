@@ -149,8 +149,8 @@ def test_a_changed_policy_reruns_the_verdict_and_the_run_ends_with_one(
     assert "Gate FAIL: 1 of 5 checks fail" in done.stdout
     changed = {p.name for p in before if p.stat().st_mtime_ns != before[p]}
     assert {n for n in changed if not n.endswith((".log", ".tsv", ".webp"))} == {
-        "config.json", "heartbeat.json", "provenance.json", "verdict.json", "report.html",
-        "report.json", "index.html",
+        "config.json", "digests.json", "heartbeat.json", "provenance.json", "verdict.json",
+        "report.html", "report.json", "index.html",
         "compliance.json", "compliance.csv", "model_card.md",
     }  # fmt: skip
     assert (root / "overlays" / "index.csv").stat().st_mtime_ns == before[

@@ -149,7 +149,7 @@ def test_another_versions_file_is_refused(name, results):
 @pytest.mark.parametrize(
     ("text", "pattern"),
     [
-        ("{", "cannot be read"), ("[]", "no JSON object"), ('{"schema_version": "1"}', "no verdict"),
+        ("{", "is damaged"), ("[]", "no JSON object"), ('{"schema_version": "1"}', "no verdict"),
         ('{"schema_version": "1", "name": 1, "policy": {"x": 1}, "checks": [{}]}', "no verdict"),
     ],
 )  # fmt: skip

@@ -36,11 +36,9 @@ MOMENTS = [
 
 
 def start(folder, *arguments):
-    """The command as a shell starts it in the foreground, even where these tests run behind ``&``."""
     return subprocess.Popen(
         [sys.executable, "-m", "audit", *arguments], cwd=folder,
         env={**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{REPOSITORY}"},
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 
