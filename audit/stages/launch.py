@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,6 +24,9 @@ from audit.stages.snakemake_lines import reason
 from audit.stages.watch import Watch
 from audit.tables.json_file import read_json
 
+# Seconds by which the clock of a file server may be ahead of ours.
+CLOCKS_DIFFER = 60.0
+
 
 def run_audit(config_file: Path, cores: str, profile: str, extra: Sequence[str]) -> int:
     """Run the workflow; 0 when it is done and the policy holds, 1 when it does not, 2 when it is not
@@ -37,6 +41,8 @@ def run_audit(config_file: Path, cores: str, profile: str, extra: Sequence[str])
     with _only_one(layout) as lock, caught(wish):
         remove_leftovers(layout)
         watch = Watch(layout)
+        if ahead := take_back_times(layout):
+            watch.say(f"{ahead} files were of the future, as after a clock was set back", "warning")
         code = 2  # unless it ends well
         try:
             ended = _run_snakemake(command, layout, lock, watch, wish)
@@ -84,6 +90,23 @@ def remove_leftovers(layout: Layout) -> None:
             if name.startswith(".") and name.endswith(".part"):
                 with suppress(OSError):
                     os.unlink(os.path.join(folder, name))
+
+
+def take_back_times(layout: Layout) -> int:
+    """Give files whose times are in the future the time of now; how many there were.
+
+    Snakemake gives up where a new file looks older than what it was made from. Their order is not
+    lost on it: what is stale is told by digests.
+    """
+    now, ahead = time.time(), 0
+    for folder, _, names in os.walk(layout.root):
+        for name in names:
+            path = os.path.join(folder, name)
+            with suppress(OSError):
+                if os.lstat(path).st_mtime > now + CLOCKS_DIFFER:
+                    os.utime(path, (now, now), follow_symlinks=False)
+                    ahead += 1
+    return ahead
 
 
 def snakemake_command(
