@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.in_order import FIRST, LAST, rank
+from tests.in_order import END, FIRST, LAST, rank
 from tests.packaging.packages import ROOT
 
 TESTS = """
@@ -19,9 +19,10 @@ def test_quick(): pass
 
 def test_every_place_in_the_order_is_taken():
     files = [str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("test_*.py")]
-    assert {rank(name) for name in files} == set(range(LAST + 1))
+    assert {rank(name) for name in files} == set(range(END + 1))
     # A folder named before a file in it would take that file's place.
-    assert [rank(start) for start in FIRST] == list(range(LAST))
+    assert [rank(start) for start in FIRST] == list(range(len(FIRST)))
+    assert {rank(start) for start in LAST} == {END}
 
 
 @pytest.mark.parametrize(("seconds", "told"), [(600, "4 passed"), (-1, "2 passed, 2 skipped")])
