@@ -52,6 +52,7 @@ ANON = re.compile(r"^Pss_Anon:\s+(\d+) kB", re.MULTILINE)
 def main(folder: Path, counts: Sequence[int]) -> None:
     """Print seconds and megabytes of each stage at each size; draw them beside the run's files."""
     costs = {count: measure(folder / f"size_{count}", count) for count in counts}
+    write_json(folder / "costs.json", {str(count): costs[count] for count in counts})
     for stage in costs[counts[0]]:
         line = "  ".join(
             f"{count:>9,}: {costs[count][stage][0]:7.1f} s {1e6 * costs[count][stage][0] / count:8.1f} "

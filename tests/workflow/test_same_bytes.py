@@ -3,31 +3,21 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
+from subprocess import DEVNULL
 
 import numpy as np
 import pandas as pd
-import psutil
 import pytest
 
 from audit.stages.index import _shards
 from audit.stages.workflow import TABLES
 
+from .running import REPOSITORY, differing, kill_all, start
+
 pytestmark = pytest.mark.slow
-REPOSITORY = Path(__file__).resolve().parents[2]
-
-
-def tables(root):
-    return {name: (root / name).read_bytes() for name in TABLES}
-
-
-def assert_same(root, reference):
-    own, other = tables(root), tables(reference)
-    assert [n for n in TABLES if own[n] != other[n]] == []
 
 
 def run(focus_audit, folder, *options):
@@ -43,7 +33,7 @@ def test_cores_threads_and_shards_change_nothing(
     sections = {"run": {"shard_size": size, "threads": threads}}
     write_config(tmp_path, colour_config(colours, **sections))
     root = run(focus_audit, tmp_path, "--cores", cores)
-    assert_same(root, audited[1])
+    assert differing(root, audited[1]) == []
 
 
 def _five_names():
@@ -70,7 +60,7 @@ def test_a_shard_of_one_image_changes_nothing(
         roots.append(run(focus_audit, folder))
     shards = json.loads((roots[0] / "stages/index/manifest.json").read_text())["shards"]
     assert sorted(s["images"] for s in shards)[0] == 1 and len(shards) > 1
-    assert_same(*roots)
+    assert differing(*roots) == []
 
 
 def test_snakemake_itself_does_the_same(audited, tmp_path, colours, colour_config, write_config):
@@ -85,7 +75,7 @@ def test_snakemake_itself_does_the_same(audited, tmp_path, colours, colour_confi
         env={**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
-    assert_same(away / "reports" / "colours", audited[1])
+    assert differing(away / "reports" / "colours", audited[1]) == []
 
 
 def test_an_added_image_reruns_its_shard_only(
@@ -115,11 +105,7 @@ def test_a_killed_run_goes_on_where_it_stopped(
     write_config(tmp_path, colour_config(colours, run={"shard_size": 10}))
     root = tmp_path / "reports" / "colours"
     explained, logs = root / "stages" / "explain", root / "logs" / "explain"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "audit", "run", "audit.yaml", "--cores", "2"],
-        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
+    process = start(tmp_path, "run", "audit.yaml", "--cores", 2, stdout=DEVNULL, stderr=DEVNULL)
     try:
         # In the middle: one shard is explained, and the next one has begun.
         end = time.monotonic() + 240
@@ -127,11 +113,7 @@ def test_a_killed_run_goes_on_where_it_stopped(
             assert process.poll() is None and time.monotonic() < end
             time.sleep(0.05)
     finally:
-        everyone = [psutil.Process(process.pid), *psutil.Process(process.pid).children(True)]
-        os.killpg(process.pid, signal.SIGKILL)
-        for one in everyone:
-            if one.is_running():
-                one.kill()
+        kill_all(tmp_path)
         process.wait()
     first = {p.name: p.stat().st_mtime_ns for p in explained.glob("[0-9a-f]*.parquet")}
     assert first and not any((root / name).exists() for name in TABLES)
@@ -140,7 +122,7 @@ def test_a_killed_run_goes_on_where_it_stopped(
     assert "an earlier run was killed; going on where it stopped" in done.stderr
     kept = [n for n, when in first.items() if (explained / n).stat().st_mtime_ns == when]
     assert kept, "no finished shard was kept"
-    assert_same(root, audited[1])
+    assert differing(root, audited[1]) == []
     assert not list(root.rglob("*.part")), "half-written files are left"
 
 

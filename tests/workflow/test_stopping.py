@@ -4,19 +4,15 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
-import psutil
 import pytest
 
 from audit.stages.layout import Layout
 from audit.stages.lock import take_lock
-from audit.stages.workflow import TABLES
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from .running import differing, ours, start, wait_for
+
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 
 # When the signal comes: as soon as this file is there, and so many seconds later.
@@ -33,35 +29,6 @@ MOMENTS = [
     (signal.SIGHUP, "logs/confirm.log", 2.0),
     (signal.SIGINT, "logs/report.log", 0.5),
 ]
-
-
-def start(folder, *arguments):
-    return subprocess.Popen(
-        [sys.executable, "-m", "audit", *arguments], cwd=folder,
-        env={**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{REPOSITORY}"},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-
-
-def wait_for(process, root, pattern, since):
-    """Until such a file was written by this run, or the run has ended."""
-    end = time.monotonic() + 240
-    while process.poll() is None and time.monotonic() < end:
-        if any(p.stat().st_mtime >= since for p in root.glob(pattern) if p.exists()):
-            return
-        time.sleep(0.02)
-
-
-def ours(folder):
-    """Processes that work in this folder."""
-    found = []
-    for one in psutil.process_iter():
-        try:
-            if one.cwd() == str(folder) and one.status() != psutil.STATUS_ZOMBIE:
-                found.append(one.cmdline())
-        except psutil.Error:
-            continue
-    return found
 
 
 def assert_stopped(folder, process, number, err):
@@ -88,7 +55,7 @@ def test_a_run_that_is_stopped_again_and_again_ends_with_the_same_bytes(
     for number, pattern, delay in MOMENTS:
         since = time.time()
         process = start(tmp_path, "run", "audit.yaml", "--cores", "2")
-        wait_for(process, root, pattern, since)
+        wait_for(process, root, [pattern], since)
         time.sleep(delay)
         process.send_signal(number)
         _, err = process.communicate(timeout=60)
@@ -98,8 +65,7 @@ def test_a_run_that_is_stopped_again_and_again_ends_with_the_same_bytes(
     assert stopped >= len(MOMENTS) - 2
     done = focus_audit("run", "audit.yaml", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    reference = audited[1]
-    assert [n for n in TABLES if (root / n).read_bytes() != (reference / n).read_bytes()] == []
+    assert differing(root, audited[1]) == []
     assert json.loads((root / "stages/heartbeat.json").read_text())["state"] == "finished"
 
 
