@@ -68,13 +68,32 @@ def _cut(line: str) -> str:
     return line if len(line) <= MAX_LINE else f"{line[:half]} ... {line[-half:]}"
 
 
+def shorten(text: str, most: int) -> str:
+    """The beginning of a text that has more than ``most`` characters."""
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
 def quote(value: object) -> str:
     """``repr`` of a value from the input, shortened to :data:`MAX_QUOTED` characters."""
     try:
         text = repr(value)
     except (RecursionError, ValueError):  # nested too deep, or an integer of thousands of digits
         return f"a value of type {type(value).__name__} that is too large to show"
-    return text if len(text) <= MAX_QUOTED else text[: MAX_QUOTED - 3] + "..."
+    return shorten(text, MAX_QUOTED)
+
+
+def first_line(error: Exception) -> str:
+    """What another's exception says, without its further lines; its type where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def is_unicode(text: str) -> bool:
+    """Whether a text can be written to a file, as half of a surrogate pair in JSON or YAML cannot."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from audit.config.given import open_given, read_bounded
-from audit.errors import AuditError
+from audit.errors import AuditError, is_unicode
 
 # No image is that large: a coordinate beyond it is a fault of the file, and sums stay finite.
 MAX_COORDINATE = 1e9
@@ -100,12 +100,16 @@ def class_name(value: object, where: str) -> str:
     return name
 
 
+def repeated(names: Sequence[str]) -> str | None:
+    """A name that occurs twice; None where each occurs once. There is at least one."""
+    name, count = Counter(names).most_common(1)[0]
+    return name if count > 1 else None
+
+
 def check_unicode(text: str, what: str, where: str) -> None:
-    """Half of a surrogate pair can be written in JSON, but to no file."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise AuditError(f"{what} is not valid Unicode", where=where, received=text) from error
+    """Raise for what could be written to no table."""
+    if not is_unicode(text):
+        raise AuditError(f"{what} is not valid Unicode", where=where, received=text)
 
 
 def csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -142,8 +146,7 @@ def csv_table(path: Path) -> tuple[list[str], Iterator[tuple[str, dict[str, str]
     header = [name.strip() for name in header]
     if not any(header):
         raise AuditError("CSV has no header", where=path.name)
-    name, count = Counter(header).most_common(1)[0]
-    if count > 1:
+    if (name := repeated(header)) is not None:
         raise AuditError(f"column {name!r} occurs twice", where=f"{path.name}:1")
     return header, _by_column(header, rows, path.name)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from audit.annotations import AnnotationSource, register_format
 from audit.annotations._collect import Collector, ImageEntry
 from audit.annotations._images import safe_name, stem, walk
-from audit.annotations._text import class_name, fraction, integer, read_text
+from audit.annotations._text import class_name, fraction, integer, read_text, repeated
 from audit.config.yaml_text import parse_yaml
 from audit.errors import AuditError
 from audit.records import Box, ParsedAnnotations
@@ -79,8 +78,7 @@ def _class_names(source: AnnotationSource, base: Path) -> list[str]:
     names = list(_yaml_names(text, path.name) if is_yaml else _plain_names(text, path.name))
     if not names:
         raise AuditError("no class names", where=path.name)
-    name, count = Counter(names).most_common(1)[0]
-    if count > 1:
+    if (name := repeated(names)) is not None:
         raise AuditError("class name occurs twice", where=path.name, received=name)
     return names
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from audit.cli.log_format import add_log_format, set_log_format
 from audit.errors import AuditError
+from audit.stages.layout import Layout
 from audit.stages.signals import Stopped, ended_by_signals
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     set_threads()  # before NumPy is imported
     shard = getattr(args, "shard", None)
     set_log_format(args.log_format, args.verb, shard)
-    file = _progress_file(args.config, args.verb, shard)
+    file = Layout(args.config.parent.parent).progress_of(args.verb, shard)
     with stage_log(args.verb, args.log, shard, file) as progress:
         progress.begin()
         _stage(args, progress)
@@ -49,7 +50,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _stage(args: argparse.Namespace, progress: Progress) -> None:
     from audit.config.load import read_resolved
-    from audit.stages.layout import Layout
     from audit.tables.json_file import read_json
 
     layout = Layout.of(args.config)
@@ -152,11 +152,6 @@ def _log_file(path: Path | None) -> Iterator[TextIO | None]:
             raise
         finally:
             sys.stderr.flush()
-
-
-def _progress_file(config: Path, verb: str, shard: str | None) -> Path:
-    """Where the run looks how far a stage is; see ``Layout.progress``."""
-    return config.parent / "progress" / f"{verb}{f'-{shard}' if shard else ''}.json"
 
 
 def _check_shard(shard: str, manifest: dict) -> None:

@@ -10,6 +10,10 @@ from typing import BinaryIO
 from audit.errors import AuditError
 
 
+class NotPlain(AuditError):
+    """What was named is a folder, a device or a pipe."""
+
+
 def read_given(path: Path, where: str, max_bytes: int) -> bytes:
     """All of a plain file; links to one are followed.
 
@@ -46,7 +50,7 @@ def open_given(path: Path, where: str) -> BinaryIO:
     Raises
     ------
     OSError: it cannot be opened.
-    AuditError: it is a device or a pipe.
+    NotPlain: it is a folder, a device or a pipe.
     """
     file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 - the caller closes it
     try:
@@ -58,10 +62,10 @@ def open_given(path: Path, where: str) -> BinaryIO:
 
 
 def check_plain(status: os.stat_result, where: str) -> None:
-    """Refuse what is no plain file: a device or a pipe has no end."""
+    """Raise :class:`NotPlain` for what is no plain file: a device or a pipe has no end."""
     if not stat.S_ISREG(status.st_mode):
         kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a device or a pipe"
-        raise AuditError("is no file", where=where, expected="a plain file", received=kind)
+        raise NotPlain("is no file", where=where, expected="a plain file", received=kind)
 
 
 def exists(path: Path) -> bool:

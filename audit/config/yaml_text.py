@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from audit.errors import AuditError
+from audit.errors import AuditError, is_unicode
 
 # Values in a document once its aliases are written out. A config with a class of a thousand outputs
 # for each of a thousand classes stays below this.
@@ -107,11 +107,8 @@ def _parts(node: yaml.Node) -> list[yaml.Node]:
 
 
 def _check_text(node: yaml.Node) -> None:
-    """Half of a surrogate pair can be written in YAML, but to no file."""
-    try:
-        node.value.encode("utf-8")
-    except UnicodeEncodeError:
-        raise _fault("text is not valid Unicode", node) from None
+    if not is_unicode(node.value):
+        raise _fault("text is not valid Unicode", node)
 
 
 def _fault(problem: str, node: yaml.Node) -> yaml.constructor.ConstructorError:

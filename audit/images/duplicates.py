@@ -45,6 +45,17 @@ def near_duplicate_groups(fingerprints: Sequence[bytes], identical: Sequence[str
     return groups.first_members()
 
 
+def first_members(count: int, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The first of what each of ``count`` things is joined to, itself included, int64 (count,).
+
+    ``one``, ``other`` (m,): places of things that are joined, two by two.
+    """
+    links = coo_array((np.ones(len(one), bool), (one, other)), shape=(count, count))
+    component = connected_components(links, directed=False)[1]
+    _, first, back = np.unique(component, return_index=True, return_inverse=True)
+    return first[back].astype(np.int64)
+
+
 class _Groups:
     """Images joined two by two, in memory that does not grow with the number of links."""
 
@@ -73,11 +84,8 @@ class _Groups:
 
     def _settle(self) -> None:
         n = len(self._group)
-        rows, columns = np.hstack([np.stack([np.arange(n), self._group]), *self._links])
-        links = coo_array((np.ones(len(rows), bool), (rows, columns)), shape=(n, n))
-        component = connected_components(links, directed=False)[1]
-        _, first, back = np.unique(component, return_index=True, return_inverse=True)
-        self._group = first[back].astype(np.int64)
+        links = np.hstack([np.stack([np.arange(n), self._group]), *self._links])
+        self._group = first_members(n, *links)
         self._links, self._held = [], 0
 
 
@@ -89,6 +97,8 @@ def _has_texture(prints: np.ndarray) -> np.ndarray:
 
 def _near(prints: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Places of fingerprints, uint8 (n, 32), nearly the same two by two; a pair may come again."""
+    if not len(prints):
+        return
     waiting = [(np.arange(len(prints)), np.arange(8 * FINGERPRINT_BYTES), LEVELS)]
     while waiting:
         members, bits, levels = waiting.pop()

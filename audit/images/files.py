@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 
+from audit.config.given import NotPlain, open_given
 from audit.images.header import UnreadableImage
 
 # More than any image that is decoded has; a sparse file can claim any size.
@@ -20,15 +20,13 @@ def read_file(path: Path) -> bytes:
     UnreadableImage: there is no such file, it is of another kind, too large, or cannot be read.
     """
     try:
-        # Without O_NONBLOCK, to open a pipe is to wait for who writes into it.
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(handle, "rb") as file:
-            found = os.fstat(handle)
-            if not stat.S_ISREG(found.st_mode):
-                raise UnreadableImage("unreadable_file", "a folder, a pipe or a device")
-            if found.st_size > MAX_BYTES:
-                raise UnreadableImage("too_large", f"{found.st_size} bytes")
+        with open_given(path, str(path)) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > MAX_BYTES:
+                raise UnreadableImage("too_large", f"{size} bytes")
             return file.read()
+    except NotPlain:
+        raise UnreadableImage("unreadable_file", "a folder, a pipe or a device") from None
     except FileNotFoundError:
         raise UnreadableImage("missing_image", "no such file") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name

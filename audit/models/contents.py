@@ -18,7 +18,7 @@ from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from audit.errors import AuditError
+from audit.errors import AuditError, first_line
 from audit.models.budget import weights_allowed
 from audit.tables.archive import check_members
 
@@ -55,13 +55,7 @@ def read_contents(path: Path, where: str) -> Contents:
     except AuditError:
         raise
     except Exception as error:  # a broken file raises anything
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise AuditError(f"cannot be loaded: {reason}", where=where) from error
-
-
-def check_weights_file(path: Path, where: str) -> None:
-    """As :func:`read_contents`, of a file that need not hold a config."""
-    read_contents(path, where)
+        raise AuditError(f"cannot be loaded: {first_line(error)}", where=where) from error
 
 
 def _of_archive(path: Path, where: str) -> Contents:

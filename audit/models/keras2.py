@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from audit.errors import AuditError
+from audit.errors import AuditError, first_line
 from audit.models.budget import weights_within
 from audit.models.contents import Contents
 from audit.models.named import Known, check_config
@@ -53,9 +53,9 @@ def load_keras2(path: Path, contents: Contents, trusted: bool, why: str) -> Any:
     except AuditError:
         raise
     except Exception as error:  # whatever the broken part raises
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise AuditError(
-            f"cannot be loaded, neither by Keras 3 ({why}) nor by tf_keras: {reason}", where=where
+            f"cannot be loaded, neither by Keras 3 ({why}) nor by tf_keras: {first_line(error)}",
+            where=where,
         ) from error
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from audit.config.given import read_given
-from audit.errors import AuditError, nearest
+from audit.errors import AuditError, is_unicode, nearest
 
 # A million names of thirty letters.
 MAX_BYTES = 32 * 2**20
@@ -34,22 +34,15 @@ def read_labels(path: Path, n_outputs: int) -> list[str]:
         raise AuditError(f"cannot be read: {error}", where=where) from None
     readers = {".json": _from_json, ".csv": _from_csv}
     names = readers.get(path.suffix.lower(), _from_lines)(text, where)
-    _check_unicode(names, where)
+    for name in names:
+        if not is_unicode(name):
+            raise AuditError("is not valid Unicode", where=where, received=name)
     if len(names) != n_outputs:
         raise AuditError(
             "does not fit the model", where=where,
             expected=f"{n_outputs} names, one for each output", received=len(names),
         )  # fmt: skip
     return names
-
-
-def _check_unicode(names: Sequence[str], where: str) -> None:
-    """Half of a surrogate pair can be written in JSON, but to no table."""
-    for name in names:
-        try:
-            name.encode("utf-8")
-        except UnicodeEncodeError:
-            raise AuditError("is not valid Unicode", where=where, received=name) from None
 
 
 def _from_json(text: str, where: str) -> list[str]:

@@ -8,9 +8,9 @@ from typing import Any
 
 from audit.config.given import check_plain, exists
 from audit.config.model import ModelSection
-from audit.errors import AuditError, nearest
+from audit.errors import AuditError, first_line, nearest
 from audit.models.budget import weights_within
-from audit.models.contents import check_weights_file, read_contents
+from audit.models.contents import read_contents
 from audit.models.keras2 import load_keras2
 from audit.models.keras3 import known_names
 from audit.models.named import check_config
@@ -61,7 +61,7 @@ def _load_file(path: Path, trusted: bool) -> Any:
         raise
     except Exception as error:  # Keras raises whatever the broken part raises
         if contents.is_keras2 and contents.config is not None:
-            return load_keras2(path, contents, trusted, _reason(error))
+            return load_keras2(path, contents, trusted, first_line(error))
         raise _load_error(path, error, trusted) from error
 
 
@@ -101,11 +101,9 @@ def _load_error(path: Path, error: Exception, trusted: bool) -> AuditError:
     hint = None
     if code and not trusted:
         hint = f"the file holds code; {TRUST_HINT}"
-    return AuditError(f"cannot be loaded: {_reason(error)}", where=f"model.path: {path}", hint=hint)
-
-
-def _reason(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return AuditError(
+        f"cannot be loaded: {first_line(error)}", where=f"model.path: {path}", hint=hint
+    )
 
 
 def _load_application(section: ModelSection) -> Any:
@@ -125,7 +123,7 @@ def _load_application(section: ModelSection) -> Any:
     if not exists(path):
         raise AuditError("no such file", where=where)
     check_plain(path.stat(), where)
-    check_weights_file(path, where)
+    read_contents(path, where)  # it need not hold a config
     try:
         model = getattr(keras.applications, section.application)(weights=None)
         model.load_weights(path)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from audit.config.given import check_plain, exists
-from audit.errors import AuditError, nearest
+from audit.errors import AuditError, first_line, nearest
 from audit.models.budget import weights_allowed
 from audit.models.operations import ALLOWED, READS_CHECKPOINT, TRUST_HINT, WRITES_CHECKPOINT
 from audit.models.runtime import tensorflow
@@ -123,8 +123,7 @@ def load_saved_model(path: Path, signature: str | None, trusted: bool) -> Served
         tags = None if len(saved.meta_graphs) == 1 else ["serve"]
         loaded = tf.saved_model.load(str(path), tags=tags)
     except Exception as error:  # whatever the broken part raises
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise AuditError(f"cannot be loaded: {reason}", where=where) from error
+        raise AuditError(f"cannot be loaded: {first_line(error)}", where=where) from error
     function = _signature(loaded.signatures, signature, where)
     return ServedModel(path, loaded, function, function.structured_input_signature[1])
 

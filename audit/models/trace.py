@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from audit.errors import AuditError, nearest
+from audit.errors import AuditError, first_line, nearest
 from audit.models.graph import NCHW, TO_NCHW, layout, own_layout
 from audit.models.inputs import (
     Input,
@@ -109,9 +109,9 @@ def trace_model(
     except AuditError:
         raise
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        images = f"{size[0]}x{size[1]}x{size[2]}"
         raise AuditError(
-            f"does not take images of {size[0]}x{size[1]}x{size[2]}: {reason}", where="model"
+            f"does not take images of {images}: {first_line(error)}", where="model"
         ) from error
     extras = dict(zip([i.name for i in others], function.inputs[1:], strict=False))
     output = _scores(noted["outputs"], output_name)
@@ -136,7 +136,7 @@ def _check_runs_here(trace: Trace) -> None:
         trace.callable(feeds, [trace.output])(*(tf.zeros(f.shape, f.dtype) for f in feeds))
     except (tf.errors.UnimplementedError, tf.errors.InvalidArgumentError) as error:
         lines = [line for line in str(error).splitlines() if "NHWC" in line]
-        reason = lines[0] if lines else str(error).splitlines()[0]
+        reason = lines[0] if lines else first_line(error)
         raise AuditError(
             f"cannot be run on this machine: {reason}", where="model",
             hint="a GPU may have the operation; else save the model with channels last",

@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from audit.errors import one_line
+from audit.errors import one_line, shorten
 
 # Set by ``--log-format``; inherited by the stages that a run starts.
 LOG_FORMAT = "FOCUS_AUDIT_LOG_FORMAT"
@@ -65,7 +65,7 @@ class Event:
             "stage": self.stage,
             "shard": self.shard,
             "event": self.event,
-            "text": _cut(one_line(self.text)),
+            "text": shorten(one_line(self.text), MAX_TEXT),
             **self.numbers,
         }
         return json.dumps(values, ensure_ascii=False, allow_nan=False)
@@ -88,7 +88,3 @@ def read_event(line: str) -> Event | None:
 def wants_json() -> bool:
     """Whether lines of JSON were asked for."""
     return os.environ.get(LOG_FORMAT) == "json"
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 3] + "..."

@@ -6,7 +6,6 @@ Nothing here trusts an archive: names, kinds and sizes are checked before the fi
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import zipfile
 from functools import cached_property
@@ -16,6 +15,7 @@ from typing import Any, Protocol
 from audit.digest import CHUNK, digest_file
 from audit.errors import AuditError
 from audit.tables.archive import BROKEN, check_members, name_fault
+from audit.tables.json_file import parse_object
 
 # What is read into memory at once: JSON, logs, manifests. Tables are only hashed.
 MAX_READ = 256 * 2**20
@@ -192,14 +192,10 @@ def tables_of(provenance: dict[str, Any]) -> dict[str, str]:
 def read_json(files: Files, name: str) -> dict[str, Any]:
     """A JSON object; AuditError where it is missing or is none."""
     try:
-        values = json.loads(files.read(name))
+        text = files.read(name)
     except KeyError:
         raise AuditError("is missing", where=name) from None
-    except (ValueError, RecursionError) as error:
-        raise AuditError(f"is not valid JSON: {error}", where=name) from None
-    if not isinstance(values, dict):
-        raise AuditError("is no JSON object", where=name)
-    return values
+    return parse_object(text, name)
 
 
 def _check_size(name: str, size: int) -> None:

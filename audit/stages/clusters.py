@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+
+from audit.images.duplicates import first_members
 
 
 def clusters(groups: np.ndarray, labels: Sequence[str] | None = None) -> np.ndarray:
@@ -26,7 +26,5 @@ def clusters(groups: np.ndarray, labels: Sequence[str] | None = None) -> np.ndar
     rows = np.concatenate([np.arange(n), known])
     columns = np.concatenate([groups, n + codes[known]])
     size = n + codes.max(initial=-1) + 1
-    joined = coo_array((np.ones(len(rows), bool), (rows, columns)), shape=(size, size))
-    component = connected_components(joined, directed=False)[1][:n]
-    _, first, back = np.unique(component, return_index=True, return_inverse=True)
-    return first[back].astype(np.int64)
+    # The images come before the labels' points, and so each cluster's first member is an image.
+    return first_members(size, rows, columns)[:n]

@@ -85,11 +85,11 @@ def _finish(ended: Ended, layout: Layout, watch: Watch, extra: Sequence[str]) ->
 def remove_leftovers(layout: Layout) -> None:
     """Half-written files of a run that was killed; only while the audit's lock is held."""
     shutil.rmtree(layout.progress, ignore_errors=True)
-    for folder, _, names in os.walk(layout.root):
-        for name in names:
-            if name.startswith(".") and name.endswith(".part"):
-                with suppress(OSError):
-                    os.unlink(os.path.join(folder, name))
+    for path in _files(layout.root):
+        name = os.path.basename(path)
+        if name.startswith(".") and name.endswith(".part"):
+            with suppress(OSError):
+                os.unlink(path)
 
 
 def take_back_times(layout: Layout) -> int:
@@ -99,14 +99,17 @@ def take_back_times(layout: Layout) -> int:
     lost on it: what is stale is told by digests.
     """
     now, ahead = time.time(), 0
-    for folder, _, names in os.walk(layout.root):
-        for name in names:
-            path = os.path.join(folder, name)
-            with suppress(OSError):
-                if os.lstat(path).st_mtime > now + CLOCKS_DIFFER:
-                    os.utime(path, (now, now), follow_symlinks=False)
-                    ahead += 1
+    for path in _files(layout.root):
+        with suppress(OSError):
+            if os.lstat(path).st_mtime > now + CLOCKS_DIFFER:
+                os.utime(path, (now, now), follow_symlinks=False)
+                ahead += 1
     return ahead
+
+
+def _files(root: Path) -> Iterator[str]:
+    """Paths of all files below a folder; no link is followed."""
+    return (os.path.join(folder, name) for folder, _, names in os.walk(root) for name in names)
 
 
 def snakemake_command(

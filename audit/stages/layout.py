@@ -147,6 +147,10 @@ class Layout:
         """What the stages that are at work say of themselves; gone when they have ended."""
         return self.stages / "progress"
 
+    def progress_of(self, verb: str, shard: str | None) -> Path:
+        """That of one stage."""
+        return self.progress / f"{verb}{f'-{shard}' if shard else ''}.json"
+
     @property
     def snakemake_log(self) -> Path:
         return self.root / "logs" / "snakemake.log"

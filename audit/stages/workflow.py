@@ -6,7 +6,6 @@ nor a changed value inside a config file, so both go into ``params`` as digests.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -66,7 +65,7 @@ class AuditRun:
         job, and there may be a million images to list.
         """
         if self._digests.is_file():
-            found = json.loads(self._digests.read_text("utf-8"))
+            found = read_json(self._digests)
             self._model, self._data = found["model"], found["data"]
 
     def digest(self, *sections: str) -> str:

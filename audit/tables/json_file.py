@@ -19,14 +19,28 @@ def read_json(path: Path, hint: str = AGAIN) -> dict[str, Any]:
     AuditError: it is missing, cannot be read, or holds something else; with ``hint``.
     """
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise AuditError("is missing", where=str(path), hint=hint) from None
     except OSError as error:
         reason = error.strerror or str(error)
         raise AuditError(f"cannot be read: {reason}", where=str(path), hint=hint) from None
-    except (ValueError, RecursionError) as error:
+    except UnicodeDecodeError as error:
         raise AuditError(f"is damaged: {error}", where=str(path), hint=hint) from None
+    return parse_object(text, str(path), hint)
+
+
+def parse_object(text: str | bytes, where: str, hint: str | None = None) -> dict[str, Any]:
+    """The object that a text is.
+
+    Raises
+    ------
+    AuditError: it is no JSON, or no object.
+    """
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise AuditError(f"is damaged: {error}", where=where, hint=hint) from None
     if not isinstance(values, dict):
-        raise AuditError("is no JSON object", where=str(path), hint=hint)
+        raise AuditError("is no JSON object", where=where, hint=hint)
     return values

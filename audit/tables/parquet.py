@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from audit.digest import digest_json
-from audit.errors import AuditError
+from audit.errors import AuditError, first_line
 from audit.tables.atomic import atomic_path
+from audit.tables.json_file import AGAIN
 from audit.tables.version import SCHEMA_VERSION
 
 VERSION_KEY = b"focus_audit_schema_version"
@@ -132,9 +133,8 @@ def _open(path: Path | str) -> Iterator[pq.ParquetFile]:
             _check_version(path, file)
             yield file
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise AuditError(
-            f"cannot be read: {reason}", where=str(path), hint="delete it and run again"
+            f"cannot be read: {first_line(error)}", where=str(path), hint=AGAIN
         ) from error
 
 
@@ -160,7 +160,7 @@ def _check_rows(path: Path | str, file: pq.ParquetFile, found: int) -> None:
 def _damaged(path: Path | str, what: str) -> AuditError:
     return AuditError(
         f"is damaged: its {what} are not those that were written", where=str(path),
-        hint="delete it and run again",
+        hint=AGAIN,
     )  # fmt: skip
 
 

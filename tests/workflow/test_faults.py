@@ -41,7 +41,7 @@ def test_killed_at_fifty_moments_it_ends_with_the_same_bytes(
     audited, tmp_path, colours, colour_config, write_config
 ):
     """Each stage in its turn, again and again, at a random moment of its work."""
-    write_config(tmp_path, colour_config(colours, run={"shard_size": 10}))
+    write_config(tmp_path, colour_config(colours, run={"shard_size": 20}))
     root, reference = tmp_path / "reports" / "colours", audited[1]
     rng = np.random.default_rng(20)
     kills, ends, hit = 0, 0, set()
