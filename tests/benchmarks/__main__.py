@@ -114,6 +114,11 @@ def memory() -> None:
         )
 
 
+def size() -> None:
+    """Every stage but explain at 10,000 and 100,000 records; a million: ``tests.benchmarks.size``."""
+    _python("-m", "tests.benchmarks.size", "10000", "100000")
+
+
 def methods() -> None:
     """Each explanation method's cost an image."""
     _python(
@@ -166,6 +171,7 @@ SECTIONS = {
     "targets": targets,
     "audit": audit,
     "memory": memory,
+    "size": size,
     "methods": methods,
     "peers": peers,
     "quantus": quantus,

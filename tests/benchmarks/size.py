@@ -28,6 +28,7 @@ from audit.stages.layout import Layout
 from audit.stages.settings import load_settings, write_settings
 from audit.tables.atomic import write_json
 from audit.tables.parquet import read_table, write_rows
+from tests.benchmarks.size_plot import draw
 
 COMMAND = str(Path(sys.executable).parent / "focus-audit")
 COUNTS = (10_000, 100_000, 1_000_000)
@@ -53,6 +54,9 @@ def main(folder: Path, counts: Sequence[int]) -> None:
     """Print seconds and megabytes of each stage at each size; draw them beside the run's files."""
     costs = {count: measure(folder / f"size_{count}", count) for count in counts}
     write_json(folder / "costs.json", {str(count): costs[count] for count in counts})
+    plot = folder / "cost_against_size.svg"
+    plot.write_text(draw(costs, LIMIT_MB), "utf-8")
+    print(f"drawn in {plot}")
     for stage in costs[counts[0]]:
         line = "  ".join(
             f"{count:>9,}: {costs[count][stage][0]:7.1f} s {1e6 * costs[count][stage][0] / count:8.1f} "
