@@ -68,6 +68,17 @@ class ResizeSection(Section):
         "resize to 256, crop to 224.",
     )
     pad_value: int = Field(0, ge=0, le=255, description="Grey level of the padding of `letterbox`.")
+    decode: Literal["auto", "full", "reduced"] = Field(
+        "auto",
+        description="Large JPEGs can be decoded at 1/2, 1/4 or 1/8 of their size, as long as twice "
+        "the pixels asked are left. `auto` does so where the resampling is `area`, and the same comes "
+        "out to a grey level or so; `reduced` does with any, which takes their aliasing away; `full` "
+        "never does.",
+    )
+
+    def reduces(self) -> bool:
+        """Whether large images are decoded at less than their size."""
+        return self.decode == "reduced" or (self.decode == "auto" and self.interpolation == "area")
 
 
 class CustomPreprocess(Section):
@@ -400,12 +411,27 @@ class RunSection(Section):
         "auto", description="Threads of inference and decoding; `auto` takes the machine's cores."
     )
 
+    device: Literal["auto", "cpu", "gpu"] = Field(
+        "auto",
+        description="What the model runs on: `auto` takes a GPU where TensorFlow finds one. A GPU's "
+        "results are not the CPU's to the byte.",
+    )
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = Field(
+        "float32",
+        description="`mixed_bfloat16` (CPU) and `mixed_float16` (GPU) let TensorFlow do large sums of "
+        "products in half the bits: faster where the processor can, and the scores change.",
+    )
+
     @field_validator("threads")
     @classmethod
     def _positive(cls, value: int | str) -> int | str:
         if isinstance(value, int) and not 1 <= value <= 1024:
             raise ValueError("must be 1 to 1024, or auto")
         return value
+
+
+# Keys of `run` on which the model's answers depend; the others change the time alone.
+RUN_OF_MODEL = ("run.batch_size", "run.device", "run.precision")
 
 
 class Config(Section):

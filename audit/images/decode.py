@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from audit.geometry import Placement
 from audit.images.header import ImageHeader, UnreadableImage, open_image, orientation_of
 
 # How stored pixels are turned upright, by EXIF orientation.
@@ -25,8 +26,21 @@ _UPRIGHT = {
 _UNDONE_BY = {6: 8, 8: 6}
 
 
-def decode(data: bytes, header: ImageHeader, channels: int = 3) -> np.ndarray:
+# Parts of its size that a JPEG can be decoded at, since its blocks are sums of eight by eight waves.
+# The bits alone: the names with COLOR in them bring the order BGR along.
+REDUCED = {
+    2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
+    4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
+    8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
+}
+# Pixels that are left for each that is asked for: with less, the rest of the way down shows.
+MARGIN = 2
+
+
+def decode(data: bytes, header: ImageHeader, channels: int = 3, times: int = 1) -> np.ndarray:
     """Upright uint8 pixels (height, width, channels); 3 channels are RGB, 1 is grey (Rec. 601).
+
+    ``times``: see :func:`reduction`; sizes are divided by it and rounded up.
 
     Palettes are looked up, alpha is dropped, CMYK is converted without a colour profile, and 16-bit
     values are scaled to 8 bits: what the usual training pipelines do.
@@ -37,16 +51,37 @@ def decode(data: bytes, header: ImageHeader, channels: int = 3) -> np.ndarray:
     """
     # OpenCV's decoder gives the same pixels as PIL's in two thirds of the time (a test compares
     # them) and, from version 5 on, refuses a truncated file too; it handles the plain case.
-    plain = header.format == "JPEG" and header.mode in ("RGB", "L")
-    pixels = _decode_jpeg(data) if plain else _decode_any(data)
-    if pixels.shape[:2] != (header.stored_height, header.stored_width):
+    pixels = _decode_jpeg(data, times) if _is_plain(header) else _decode_any(data)
+    if pixels.shape[:2] != (-(-header.stored_height // times), -(-header.stored_width // times)):
         raise UnreadableImage("truncated_image", "its size is not that of its header")
     upright = np.ascontiguousarray(_UPRIGHT[header.orientation](pixels))
     return upright if channels == 3 else cv2.cvtColor(upright, cv2.COLOR_RGB2GRAY)[:, :, None]
 
 
-def _decode_jpeg(data: bytes) -> np.ndarray:
-    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+def reduction(header: ImageHeader, placement: Placement) -> int:
+    """1, or 2, 4 or 8: an image of that part of the size still has :data:`MARGIN` times the pixels
+    that ``placement`` asks for, and its format can be decoded at it.
+
+    A part of a pixel at the far edges becomes a whole one, and where the image is turned or
+    mirrored that would move all of it: such an image is reduced where no part is left over.
+    """
+    x0, y0, x1, y1 = placement.crop
+    width, height = placement.resized
+    room = min((x1 - x0) / width, (y1 - y0) / height) / MARGIN
+    return max((t for t in REDUCED if t <= room and _can_be_reduced(header, t)), default=1)
+
+
+def _can_be_reduced(header: ImageHeader, times: int) -> bool:
+    whole = header.stored_width % times == header.stored_height % times == 0
+    return _is_plain(header) and (header.orientation == 1 or whole)
+
+
+def _is_plain(header: ImageHeader) -> bool:
+    return header.format == "JPEG" and header.mode in ("RGB", "L")
+
+
+def _decode_jpeg(data: bytes, times: int) -> np.ndarray:
+    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION | REDUCED.get(times, 0)
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:

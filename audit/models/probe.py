@@ -84,9 +84,10 @@ class ModelProbe:
     What it answers is described at :class:`audit.explain.question.Subject`.
     """
 
-    def __init__(self, config: Config, needs_layer: bool = True) -> None:
+    def __init__(self, config: Config, needs_layer: bool = True, loaded: Any = None) -> None:
         self.batch = config.run.batch_size
-        self._model = load_model(config.model)  # the variables live as long as it does
+        # The variables live as long as the model does.
+        self._model = load_model(config.model) if loaded is None else loaded
         self._trace, size = _traced(self._model, config)
         self._outputs = outputs_of(self._trace, config.model.output)
         self._layers: tuple[Layer, ...] = ()
@@ -99,6 +100,10 @@ class ModelProbe:
         if not self._outputs.settled:
             self._outputs = self._outputs.told_apart(self._on_noise(size))
         self.facts = self._facts(config, size)
+
+    def traced_again(self, config: Config) -> ModelProbe:
+        """The same model and weights for another batch size."""
+        return ModelProbe(config, bool(self._layers), self._model)
 
     def forward(
         self, pixels: np.ndarray, others: Mapping[str, np.ndarray] | None = None

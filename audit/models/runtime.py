@@ -8,6 +8,15 @@ from contextlib import contextmanager
 from functools import cache
 from types import ModuleType
 
+from audit.errors import AuditError
+
+# TensorFlow's own rewriting of graphs, by the name that Keras gives such a policy: sums and what is
+# delicate stay float32. Each is for one kind of device, and is no part of the model.
+REWRITING = {
+    "mixed_bfloat16": ("CPU", "auto_mixed_precision_onednn_bfloat16"),
+    "mixed_float16": ("GPU", "auto_mixed_precision"),
+}
+
 
 @cache
 def tensorflow() -> ModuleType:
@@ -20,17 +29,73 @@ def tensorflow() -> ModuleType:
     with _stderr_dropped():
         import tensorflow as tf
 
+        for gpu in tf.config.list_physical_devices("GPU"):
+            tf.config.experimental.set_memory_growth(gpu, True)  # others may be at work on it
         tf.config.list_logical_devices()  # the first use of a device prints lines of its own
     tf.get_logger().setLevel("ERROR")
     return tf
 
 
-def start(threads: int) -> ModuleType:
-    """:func:`tensorflow` with that many threads inside an operation; only before its first use."""
+def start(threads: int, device: str = "auto", precision: str = "float32") -> ModuleType:
+    """:func:`tensorflow` with that many threads inside an operation; only before its first use.
+
+    ``device``: auto (a GPU where there is one), cpu or gpu. ``precision``: float32, mixed_bfloat16
+    (of a CPU) or mixed_float16 (of a GPU).
+
+    Raises
+    ------
+    AuditError: there is no GPU, or the precision is another device's.
+    """
     os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)
     os.environ["TF_NUM_INTEROP_THREADS"] = "1"
     os.environ["OMP_NUM_THREADS"] = str(threads)
-    return tensorflow()
+    # The same algorithm each time: cuDNN would take whichever is faster at the moment.
+    os.environ["TF_CUDNN_DETERMINISTIC"] = "1"
+    os.environ["TF_CUDNN_USE_AUTOTUNE"] = "0"
+    if device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    tf = tensorflow()
+    kind = device_kind()
+    if device == "gpu" and kind != "GPU":
+        raise AuditError(
+            "TensorFlow finds no GPU", where="run.device",
+            hint="install tensorflow[and-cuda] beside its driver, or set run.device: auto",
+        )  # fmt: skip
+    # The GPU's shortened float32 has the 10 bits of a float16: not the CPU's results.
+    tf.config.experimental.enable_tensor_float_32_execution(precision != "float32")
+    _rewrite(tf, kind, precision)
+    return tf
+
+
+def device_kind() -> str:
+    """``GPU`` where TensorFlow works on one, else ``CPU``."""
+    return "GPU" if tensorflow().config.list_logical_devices("GPU") else "CPU"
+
+
+def device_name() -> str:
+    """The device in words, as provenance tells it: ``GPU (NVIDIA H100 ...)``, or ``CPU``."""
+    tf = tensorflow()
+    if device_kind() == "CPU":
+        return "CPU"
+    details = tf.config.experimental.get_device_details(tf.config.list_physical_devices("GPU")[0])
+    return f"GPU ({details.get('device_name', 'of unknown name')})"
+
+
+def ran_out_of_memory(error: Exception) -> bool:
+    """Whether TensorFlow could not hold a tensor."""
+    return isinstance(error, (tensorflow().errors.ResourceExhaustedError, MemoryError))
+
+
+def _rewrite(tf: ModuleType, kind: str, precision: str) -> None:
+    wanted, option = REWRITING.get(precision, (kind, None))
+    if wanted != kind:
+        own = next(name for name, (device, _) in REWRITING.items() if device == kind)
+        raise AuditError(
+            f"{precision} is for a {wanted}, and this machine works on its {kind}",
+            where="run.precision", hint=f"set run.precision: {own}, or float32",
+        )  # fmt: skip
+    if option:
+        tf.config.optimizer.set_experimental_options({option: True})
 
 
 @contextmanager

@@ -121,7 +121,7 @@ def _read(
 ) -> list[OwnImage]:
     found = []
     with ThreadPoolExecutor(thread_count(config)) as pool:
-        for loaded in load_ahead(pool, rows, config, probe, ahead=32):
+        for loaded in load_ahead(pool, rows, config, probe.facts, ahead=32):
             if loaded.fault is not None:
                 left_out[loaded.fault.reason] += 1
                 continue
@@ -137,7 +137,7 @@ def _read(
 
 def _boxes(row: dict, config: Config, probe: Any) -> tuple[Box, ...]:
     header = header_of(row)
-    frame = frame_of(image_placement(header, config, probe), header.width, header.height)
+    frame = frame_of(image_placement(header, config, probe.facts), header.width, header.height)
     moved = [box_to_input(frame, Box(*(o[c] for c in ("x0", "y0", "x1", "y1"))))
              for o in row["objects"]]  # fmt: skip
     inside = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 from pathlib import Path
@@ -20,6 +20,7 @@ from audit.stages.figures import expected_hits, skill
 from audit.stages.gather import Gathered, MapGroup, configured_order, gather
 from audit.stages.layout import Layout
 from audit.stages.score import KEYS
+from audit.stages.timing import timings
 from audit.tables.csv import write_csv
 from audit.tables.json_file import read_json
 
@@ -321,18 +322,11 @@ def correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def seconds_per_image(layout: Layout, shards: Sequence[str]) -> dict[str, float]:
     """``<method>|<layer>``, and ``forward`` -> seconds an image, over the shards that noted them."""
     images, seconds = 0, {}
-    for told in _timings(layout, shards):
+    for told in timings(layout, shards):
         images += told["images"]
         for name, value in told["seconds"].items():
             seconds[name] = seconds.get(name, 0.0) + value
     return {name: value / images for name, value in seconds.items()} if images else {}
-
-
-def _timings(layout: Layout, shards: Sequence[str]) -> Iterator[dict[str, Any]]:
-    for shard in shards:
-        path = layout.timing(shard)
-        if path.is_file():
-            yield read_json(path)
 
 
 # -- the terminal

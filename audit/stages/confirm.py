@@ -19,6 +19,7 @@ from audit.stages.confirm_tables import confirmation_rule, tables
 from audit.stages.confirm_trial import Tests, Trial, try_fills
 from audit.stages.counts import tally
 from audit.stages.layout import Layout
+from audit.stages.timing import as_explained
 from audit.tables.atomic import write_json
 from audit.tables.csv import write_csv
 from audit.tables.parquet import read_table, write_rows
@@ -36,6 +37,7 @@ def run_confirm(
 
     ``probe``: a model that is ready; without one it is loaded, and only where a class needs it.
     """
+    config = as_explained(config, layout, manifest)
     plan = _plan(config, layout, manifest, found)
     images = read_images(layout, manifest, _names(plan.records) | _names(plan.controls))
     pictures = Pictures(config, found, images)

@@ -59,7 +59,7 @@ class Pictures:
     ) -> None:
         self._config = config
         # What loading asks of a model, as it was noted: no model is needed to make an image again.
-        self._model = SimpleNamespace(facts=SimpleNamespace(**found["facts"]))
+        self._facts = SimpleNamespace(**found["facts"])
         self._images = images
         self._seed = config.audit.seed
         self.picture = lru_cache(KEPT)(self._picture)
@@ -112,7 +112,7 @@ class Pictures:
     def _picture(self, file_name: str) -> Picture:
         """An image in the model's input; kept for the next who asks."""
         image = self._images[file_name]
-        loaded = load_image(image, self._config, self._model)
+        loaded = load_image(image, self._config, self._facts)
         if loaded.fault is not None:
             raise loaded.fault
         if digest_file(image["path"]) != image["sha256"]:
@@ -122,7 +122,7 @@ class Pictures:
         return Picture(loaded.pixels, _visible(self._placement(file_name)), objects)
 
     def _placement(self, file_name: str) -> Placement:
-        return image_placement(header_of(self._images[file_name]), self._config, self._model)
+        return image_placement(header_of(self._images[file_name]), self._config, self._facts)
 
     def _input_boxes(self, file_name: str, objects: Sequence[Mapping[str, Any]]) -> np.ndarray:
         """Boxes of an image's objects in pixels of the input, (n, 4), cut to it."""

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from audit.config.load import settings_digest
-from audit.config.model import Config
+from audit.config.model import RUN_OF_MODEL, Config
 from audit.digest import digest_json, package_digest
 from audit.images import UnreadableImage
 from audit.models.probe import ModelProbe
@@ -22,7 +22,7 @@ from audit.stages.eligibility import NON_FINITE_OUTPUT
 from audit.stages.inspect import check_same_model
 from audit.stages.layout import Layout
 from audit.stages.metadata import OtherInputs
-from audit.stages.runtime import thread_count
+from audit.stages.runtime import start_model, thread_count
 from audit.statistics import kept_share
 from audit.tables.parquet import read_table, write_rows
 
@@ -93,7 +93,7 @@ class Passes:
         return digest_json(
             [
                 package_digest(), self._found["sha256"], self._found["classes"], list(part),
-                settings_digest(self._config, "model", "dataset.metadata", "run.batch_size"),
+                settings_digest(self._config, "model", "dataset.metadata", *RUN_OF_MODEL),
                 {name: self._images[name]["sha256"] for name in names},
             ]
         )  # fmt: skip
@@ -158,9 +158,7 @@ class Passes:
     def _ready(self) -> Any:
         """The model, loaded when it is first needed."""
         if self._probe is None:
-            from audit.models.runtime import start
-
-            start(thread_count(self._config))
+            start_model(self._config)
             self._probe = ModelProbe(self._config, needs_layer=False)
             check_same_model(self._probe.facts.as_dict(), self._found["facts"], layers=False)
         if self._others is None:

@@ -21,19 +21,21 @@ import pyarrow as pa
 
 from audit.config.model import Config
 from audit.digest import digest_json
+from audit.errors import AuditError
 from audit.explain import NO_LAYER, ClassScore, Method, Question, Wanted
 from audit.geometry import Placement, placement
 from audit.heatmaps import FLAT_MAP, encode, maximum
-from audit.images import ImageHeader, UnreadableImage, decode, fit, read_file
+from audit.images import ImageHeader, UnreadableImage, decode, fit, read_file, reduction
 from audit.metrics.scene import EVEN
-from audit.models.probe import Forward, ModelProbe
+from audit.models.probe import Forward, ModelFacts, ModelProbe
+from audit.models.runtime import device_name, ran_out_of_memory
 from audit.progress import Progress
 from audit.stages.eligibility import NON_FINITE_OUTPUT
 from audit.stages.inspect import check_same_model, methods_of, needs_layer
 from audit.stages.layout import Layout
 from audit.stages.metadata import OtherInputs
 from audit.stages.pace import Pace
-from audit.stages.runtime import thread_count
+from audit.stages.runtime import start_model, thread_count, with_batch
 from audit.stages.targets import Target, TargetChooser, output_rank
 from audit.tables.atomic import write_json
 from audit.tables.parquet import TableWriter, count_rows, iterate_rows, open_table
@@ -95,9 +97,7 @@ def run_explain(
     config: Config, layout: Layout, found: dict[str, Any], shard: str, progress: Progress
 ) -> None:
     """Explain one shard and write its two tables; ``found`` is the content of ``model.json``."""
-    from audit.models.runtime import start
-
-    start(thread_count(config))
+    start_model(config)
     probe = ModelProbe(config, needs_layer(methods_of(config)))
     check_same_model(probe.facts.as_dict(), found["facts"])
     explain_shard(config, layout, found, shard, probe, progress)
@@ -126,14 +126,44 @@ def explain_shard(
         open_table(layout.seen(shard), IMAGE_SCHEMA) as images,
         ThreadPoolExecutor(max_workers=thread_count(config)) as pool,
     ):
+        loaded = load_ahead(pool, rows, config, probe.facts, ahead=4 * probe.batch)
+        batches = _batches(loaded, probe.batch, images, progress)
         explainer = Explainer(config, probe, chooser, records, images, pace)
-        loaded = load_ahead(pool, rows, config, probe, ahead=4 * probe.batch)
-        for batch in _batches(loaded, probe.batch, images, progress):
-            explainer.explain(batch)
+        for batch in batches:
+            _explain(explainer, batch, progress)
         write_json(
-            layout.timing(shard), {"images": explainer.explained, "seconds": explainer.seconds}
+            layout.timing(shard),
+            {
+                "images": explainer.explained,
+                "seconds": explainer.seconds,
+                "device": device_name(),
+                "batch_size": explainer.batch,
+            },
         )
     progress.finish()
+
+
+def _explain(explainer: Explainer, images: Sequence[Loaded], progress: Progress) -> None:
+    """Where memory runs out, the same again in batches of half, and so from then on."""
+    done = 0
+    while done < len(images):
+        batch = images[done : done + explainer.batch]
+        if _fits(explainer, batch):
+            done += len(batch)
+        else:
+            explainer.halve()
+            progress.say(f"memory ran out; going on with {explainer.batch} images at once")
+
+
+def _fits(explainer: Explainer, batch: Sequence[Loaded]) -> bool:
+    """Explain a batch; False where memory ran out, of which nothing is held on to here."""
+    try:
+        explainer.explain(batch)
+    except Exception as error:
+        if not ran_out_of_memory(error):
+            raise
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -187,8 +217,29 @@ class Explainer:
         self.seconds = dict.fromkeys(["forward", *(run.name for run in self._runs)], 0.0)
         self.explained = 0
 
+    @property
+    def batch(self) -> int:
+        """Images that go through the model at once."""
+        return self._config.run.batch_size
+
+    def halve(self) -> None:
+        """Trace the model anew for half as many images.
+
+        Raises
+        ------
+        AuditError: there is no half of it.
+        """
+        if self.batch < 4:
+            raise AuditError(
+                f"memory ran out with {self.batch} images at once", where="run.batch_size",
+                hint="take fewer methods or layers, or a machine with more memory",
+            )  # fmt: skip
+        self._config = with_batch(self._config, self.batch // 2)
+        self._probe = self._probe.traced_again(self._config)
+        self._others = OtherInputs(self._config, self._probe.blank_inputs())
+
     def explain(self, batch: Sequence[Loaded]) -> None:
-        """One forward pass for the batch, then all of its targets."""
+        """One forward pass for the batch, then all of its targets; what fails leaves no rows."""
         first = batch[0].pixels
         pixels = np.zeros((self._probe.batch, *first.shape), np.uint8)
         for slot, item in enumerate(batch):
@@ -196,14 +247,13 @@ class Explainer:
         others = self._others.batch([item.row["file_name"] for item in batch])
         with self._timed("forward"):
             forward = self._probe.forward(pixels, others)
-        jobs = [
-            (slot, target)
-            for slot, item in enumerate(batch)
-            for target in self._targets(item, forward, slot)
-        ]
+        seen = [self._seen(item, forward.probabilities[k]) for k, item in enumerate(batch)]
+        jobs = [(slot, target) for slot, (_, targets) in enumerate(seen) for target in targets]
         question = self._question(batch, forward, jobs)
         self._pace.begin(question, len(batch), lambda: self._probe.forward(pixels, others))
         maps = [self._heatmaps(run, question) for run in self._runs]
+        for row, _ in seen:
+            self._images.append(row)
         for place, (slot, target) in enumerate(jobs):
             shared = self._about(batch[slot], target, forward.probabilities[slot])
             shared["target_score"] = float(question.values[place])
@@ -212,26 +262,21 @@ class Explainer:
         self.explained += len(batch)
         self._pace.finish()
 
-    def _targets(self, item: Loaded, forward: Forward, slot: int) -> list[Target]:
-        """Choose the image's targets, and note the image itself."""
-        probabilities = forward.probabilities[slot]
+    def _seen(self, item: Loaded, probabilities: np.ndarray) -> tuple[dict[str, Any], list[Target]]:
+        """The image's own row, and its targets."""
         row = {"file_name": item.row["file_name"], "fingerprint": item.fingerprint}
         if not np.isfinite(probabilities).all():
             fault = {"fault": NON_FINITE_OUTPUT, "detail": "the model gave NaN or infinity"}
-            self._images.append({**row, **fault})
-            return []
+            return {**row, **fault}, []
         targets = self._chooser.choose(annotated_classes(item.row["objects"]), probabilities)
         top = int(probabilities.argmax())
-        self._images.append(
-            {
-                **row,
-                "n_targets": len(targets),
-                "predicted_output": top,
-                "predicted_class": self._chooser.predicted_class(probabilities),
-                "predicted_score": float(probabilities[top]),
-            }
-        )
-        return targets
+        answer = {
+            "n_targets": len(targets),
+            "predicted_output": top,
+            "predicted_class": self._chooser.predicted_class(probabilities),
+            "predicted_score": float(probabilities[top]),
+        }
+        return {**row, **answer}, targets
 
     def _question(
         self, batch: Sequence[Loaded], forward: Forward, jobs: Sequence[tuple[int, Target]]
@@ -300,32 +345,42 @@ def load_ahead(
     pool: ThreadPoolExecutor,
     rows: Iterable[dict[str, Any]],
     config: Config,
-    probe: ModelProbe,
+    facts: ModelFacts,
     ahead: int,
 ) -> Iterator[Loaded]:
     """Images in order, decoded up to ``ahead`` of the one that is asked for."""
     waiting: deque[Future[Loaded]] = deque()
     for row in rows:
-        waiting.append(pool.submit(load_image, row, config, probe))
+        waiting.append(pool.submit(load_image, row, config, facts))
         if len(waiting) >= ahead:
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
 
 
-def load_image(row: dict[str, Any], config: Config, probe: ModelProbe) -> Loaded:
+def load_image(row: dict[str, Any], config: Config, facts: ModelFacts) -> Loaded:
     """Read, decode and resize one image; a fault of the file is kept, not raised."""
     header = header_of(row)
     try:
-        data = read_file(Path(row["path"]))
-        pixels = decode(data, header, probe.facts.channels)
+        pixels, small = model_input(read_file(Path(row["path"])), header, config, facts)
     except UnreadableImage as fault:
         return Loaded(row, None, b"", fault)
-    resize = config.model.resize
-    small = fit(
-        pixels, image_placement(header, config, probe), resize.interpolation, resize.pad_value
-    )
     return Loaded(row, small, fingerprint(pixels), None)
+
+
+def model_input(
+    data: bytes, header: ImageHeader, config: Config, facts: ModelFacts
+) -> tuple[np.ndarray, np.ndarray]:
+    """The whole image as it was decoded, and the model's input, both uint8.
+
+    Raises
+    ------
+    UnreadableImage: see :func:`audit.images.decode`.
+    """
+    resize, placed = config.model.resize, image_placement(header, config, facts)
+    times = reduction(header, placed) if resize.reduces() else 1
+    pixels = decode(data, header, facts.channels, times)
+    return pixels, fit(pixels, placed.reduced(times), resize.interpolation, resize.pad_value)
 
 
 def header_of(row: dict[str, Any]) -> ImageHeader:
@@ -335,9 +390,9 @@ def header_of(row: dict[str, Any]) -> ImageHeader:
     )
 
 
-def image_placement(header: ImageHeader, config: Config, probe: ModelProbe) -> Placement:
+def image_placement(header: ImageHeader, config: Config, facts: ModelFacts) -> Placement:
     """Where the image goes in the model's input."""
-    facts, resize = probe.facts, config.model.resize
+    resize = config.model.resize
     return placement(
         header.width, header.height, facts.input_width, facts.input_height, resize.mode,
         resize.crop_fraction,

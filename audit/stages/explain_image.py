@@ -14,16 +14,16 @@ from audit.config.model import Config
 from audit.errors import AuditError, nearest
 from audit.explain import ClassScore, Method, Question, Wanted
 from audit.geometry import make_frame
-from audit.images import ImageHeader, UnreadableImage, decode, fit, read_file, read_header
+from audit.images import ImageHeader, UnreadableImage, decode, read_file, read_header
 from audit.models.labels import read_labels, resolve_mapping
 from audit.progress import Progress, duration
 from audit.records import Frame
 from audit.report.contact_sheet import Heading, draw_contact_sheet
-from audit.stages.explain import image_key, image_placement, runs_of
+from audit.stages.explain import image_key, model_input, runs_of
 from audit.stages.inspect import method_notes, methods_of, needs_layer
 from audit.stages.metadata import OtherInputs
 from audit.stages.pace import passes_of, seconds_of
-from audit.stages.runtime import thread_count
+from audit.stages.runtime import start_model
 from audit.stages.settings import load_settings
 from audit.stages.targets import TargetChooser
 from audit.tables.atomic import atomic_path
@@ -127,9 +127,8 @@ def image_config(model: str, settings: dict[str, Any]) -> Config:
 
 def _probe(config: Config, methods: list[tuple[Method, dict[str, Any]]]) -> Any:
     from audit.models.probe import ModelProbe
-    from audit.models.runtime import start
 
-    start(thread_count(config))
+    start_model(config)
     return ModelProbe(config, needs_layer(methods))
 
 
@@ -146,13 +145,7 @@ def _read(image: Path, config: Config) -> Picture:
 
 def _batch(picture: Picture, config: Config, probe: Any) -> np.ndarray:
     """uint8 (B, H, W, C): the image in the first place, the others empty."""
-    resize, header = config.model.resize, picture.header
-    small = fit(
-        decode(picture.data, header, probe.facts.channels),
-        image_placement(header, config, probe),
-        resize.interpolation,
-        resize.pad_value,
-    )
+    _, small = model_input(picture.data, picture.header, config, probe.facts)
     batch = np.zeros((probe.batch, *small.shape), np.uint8)
     batch[0] = small
     return batch

@@ -14,7 +14,7 @@ from audit.explain import ClassScore, Method, Question, Wanted, chosen_methods
 from audit.models.labels import read_labels, resolve_mapping
 from audit.stages.layout import Layout
 from audit.stages.metadata import OtherInputs
-from audit.stages.runtime import thread_count
+from audit.stages.runtime import start_model
 from audit.tables.atomic import write_json
 from audit.tables.parquet import SCHEMA_VERSION
 
@@ -27,9 +27,8 @@ def run_inspect(config: Config, layout: Layout) -> None:
 def inspect_model(config: Config) -> dict[str, Any]:
     """Load and trace the model; nothing is written."""
     from audit.models.probe import ModelProbe
-    from audit.models.runtime import start
 
-    start(thread_count(config))
+    start_model(config)
     methods = methods_of(config)
     probe = ModelProbe(config, needs_layer(methods))
     facts = probe.facts

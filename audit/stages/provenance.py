@@ -16,6 +16,7 @@ from audit.config.model import Config
 from audit.digest import digest_file, package_digest
 from audit.stages.layout import TABLES, Layout
 from audit.stages.runtime import thread_count
+from audit.stages.timing import noted
 from audit.tables.atomic import write_json
 from audit.tables.parquet import SCHEMA_VERSION, iterate_rows
 
@@ -47,6 +48,8 @@ def run_provenance(
                 "classes": found["classes"],
                 "classes_not_mapped": found["classes_not_mapped"],
                 "threads": thread_count(config),
+                "devices": noted(layout, manifest, "device"),
+                "batch_sizes": noted(layout, manifest, "batch_size"),
                 "box_rule": "xyxy, half-open, original pixels; a pixel is inside when its centre is",
                 "notes": manifest["notes"],
                 "method_notes": found["notes"],

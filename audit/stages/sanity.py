@@ -24,7 +24,7 @@ from audit.stages.explain import Run, runs_of
 from audit.stages.figures import json_value
 from audit.stages.inspect import check_same_model, methods_of, needs_layer
 from audit.stages.layout import Layout
-from audit.stages.runtime import thread_count
+from audit.stages.runtime import start_model
 from audit.stages.sanity_maps import (
     Asker,
     Plan,
@@ -37,6 +37,7 @@ from audit.stages.sanity_maps import (
     structural,
 )
 from audit.stages.sanity_sample import choose_sample, explained_records, load_sample
+from audit.stages.timing import as_explained
 from audit.statistics.fitness import FitnessRule, judge_fitness
 from audit.statistics.intervals import Estimate, clustered_mean
 from audit.tables.atomic import write_json
@@ -77,6 +78,7 @@ def _checked(
     found: dict[str, Any],
     progress: Progress,
 ) -> tuple[Told, list[dict[str, Any]]]:
+    config = as_explained(config, layout, manifest)
     section = config.sanity
     shards = [s["name"] for s in manifest["shards"]]
     chosen = choose_sample(explained_records(layout, shards), section.images, config.audit.seed)
@@ -121,9 +123,7 @@ def unknown(why: str) -> dict[str, Any]:
 
 
 def _probe(config: Config, found: Mapping[str, Any]) -> ModelProbe:
-    from audit.models.runtime import start
-
-    start(thread_count(config))
+    start_model(config)
     probe = ModelProbe(config, needs_layer([*methods_of(config), *second_methods(config)]))
     check_same_model(probe.facts.as_dict(), found["facts"], layers=False)
     return probe

@@ -79,7 +79,9 @@ def load_sample(
         if row["file_name"] in wanted
     }
     with ThreadPoolExecutor(max_workers=thread_count(config)) as pool:
-        images = load_ahead(pool, (rows[n] for n in wanted), config, probe, ahead=4 * probe.batch)
+        images = load_ahead(
+            pool, (rows[n] for n in wanted), config, probe.facts, ahead=4 * probe.batch
+        )
         sample = []
         for item, kind in zip(images, wanted.values(), strict=True):
             if item.fault is None:

@@ -17,6 +17,7 @@ from audit.stages.counts import tally
 from audit.stages.eligibility import is_baseline, level_of
 from audit.stages.figures import json_value
 from audit.stages.layout import Layout
+from audit.stages.timing import batch_warnings
 from audit.tables.atomic import write_json
 from audit.tables.csv import write_csv
 from audit.tables.json_file import read_json
@@ -44,6 +45,7 @@ def run_summarise(
     told = read_json(layout.counts)
     summary = summarise(config, manifest, found, told, per_class)
     summary["warnings"] += fitness_warnings(fitness)
+    summary["warnings"] += batch_warnings(config, layout, manifest)
     write_json(layout.root / "summary.json", summary)
     verdicts = tally(per_class["verdict"].dropna())
     progress.say(", ".join(f"{name} {count}" for name, count in verdicts.items()))

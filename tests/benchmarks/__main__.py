@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -58,26 +59,73 @@ def targets() -> None:
 
 
 def audit() -> None:
-    """The whole audit: slope between 1,000 and 4,000 images, and what is left at none.
+    """The whole audit: slope between 2,000 and 10,000 images against decoding plus the bare forward
+    pass, and what is left at none.
 
     Without confirmation, whose passes are bounded by its budget and not by the images.
     """
-    model = model_file(FOLDER, "MobileNetV2")
-    seconds = {}
-    for count in (1000, 4000):
-        more = {"confirm": {"classes": "none"}}
-        config = write_audit(FOLDER, f"audit_{count}", model, "mobilenet_v2", count, **more)
-        results = FOLDER / "reports" / f"audit_{count}"
-        subprocess.run(["rm", "-rf", str(results)], check=True)
-        began = time.perf_counter()
-        _run_audit(config)
-        seconds[count] = time.perf_counter() - began
-        print(f"{count} images: {seconds[count]:.1f} s; {_stages(results)}")
-    slope = (seconds[4000] - seconds[1000]) / 3000
-    print(f"slope {slope * 1000:.3f} ms/image; fixed {seconds[1000] - 1000 * slope:.1f} s")
-    print("the bound, measured now:", end=" ", flush=True)
-    config = write_audit(FOLDER, "explain_MobileNetV2", model, "mobilenet_v2", 1280)
-    _python("-m", "tests.benchmarks.speed", str(config), "1280")
+    for name, preprocess, few, many in (
+        ("MobileNetV2", "mobilenet_v2", 2000, 10_000),
+        ("ResNet50", "resnet50", 500, 2500),  # six times the work each
+    ):
+        bounds = [_bound(name, preprocess)]
+        seconds = {count: _audited(name, preprocess, count) for count in (few, many)}
+        bounds.append(_bound(name, preprocess))
+        bound, slope = sum(bounds) / 2, 1000 * (seconds[many] - seconds[few]) / (many - few)
+        print(
+            f"{name}: slope {slope:.3f} ms/image, the bound {bound:.3f} ({bounds[0]:.3f} before, "
+            f"{bounds[1]:.3f} after): {bound / slope:.3f} of it; "
+            f"fixed {seconds[few] - few * slope / 1000:.1f} s"
+        )
+
+
+def large() -> None:
+    """Seconds an image at 5,000 and at 50,000."""
+    for count in (5000, 50_000):
+        print(f"{1000 * _audited('MobileNetV2', 'mobilenet_v2', count) / count:.3f} ms/image")
+
+
+def photographs() -> None:
+    """Twelve megapixels to the model's input, in full and at a part of the size."""
+    _python("-m", "tests.benchmarks.photographs")
+
+
+def _audited(name: str, preprocess: str, count: int) -> float:
+    """Seconds of an audit without confirmation; prints what became of them."""
+    _link_images(count)
+    more = {"confirm": {"classes": "none"}, "report": {"gallery": 0}}
+    config = write_audit(
+        FOLDER, f"audit_{name}_{count}", model_file(FOLDER, name), preprocess, count, **more
+    )
+    results = FOLDER / "reports" / f"audit_{name}_{count}"
+    shutil.rmtree(results, ignore_errors=True)
+    began = time.perf_counter()
+    _run_audit(config)
+    seconds = time.perf_counter() - began
+    print(f"{name}, {count:,} images: {seconds:.1f} s; {_stages(results, seconds)}", flush=True)
+    return seconds
+
+
+def _bound(name: str, preprocess: str) -> float:
+    """Milliseconds an image for decoding, resizing and the bare forward pass."""
+    count = 1280 if name == "MobileNetV2" else 320
+    config = write_audit(FOLDER, f"explain_{name}", model_file(FOLDER, name), preprocess, count)
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks.speed", str(config), str(count)],
+        check=True, cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    print(done.stdout, end="", flush=True)
+    words = done.stdout.split()
+    return float(words[1]) + float(words[3])
+
+
+def _link_images(count: int) -> None:
+    """The pictures under further names."""
+    images = FOLDER / "images"
+    for number in range(4000, count):
+        link = images / f"{number:05d}.jpg"
+        if not link.exists():
+            os.link(images / f"{number % 4000:05d}.jpg", link)
 
 
 def _run_audit(config: Path) -> None:
@@ -94,11 +142,7 @@ def memory() -> None:
     if not model.exists():
         print("needs ../shared/data, which is not part of a clone")
         return
-    images = FOLDER / "images"
-    for number in range(4000, 20_000):  # the same pictures under further names
-        link = images / f"{number:05d}.jpg"
-        if not link.exists():
-            os.link(images / f"{number % 4000:05d}.jpg", link)
+    _link_images(20_000)
     peaks = {}
     for count in (2000, 20_000):
         config = write_audit(FOLDER, f"memory_{count}", model, "mobilenet", count)
@@ -151,14 +195,15 @@ def _peak(stage: str, results: Path, shard: str) -> int:
     return int(done.stdout.split()[-1])
 
 
-def _stages(results: Path) -> str:
-    """Seconds of each stage, from Snakemake's own benchmark files."""
+def _stages(results: Path, seconds: float) -> str:
+    """Share of each stage, from Snakemake's own benchmark files; stages may overlap."""
     found = {}
     for path in sorted((results / "benchmarks").rglob("*.tsv")):
         name = path.parent.name if path.parent.name in ("explain", "score") else path.stem
         with path.open() as file:
-            found[name] = sum(float(row["s"]) for row in csv.DictReader(file, delimiter="\t"))
-    return ", ".join(f"{name} {seconds:.1f}" for name, seconds in found.items())
+            own = sum(float(row["s"]) for row in csv.DictReader(file, delimiter="\t"))
+        found[name] = found.get(name, 0) + own
+    return ", ".join(f"{name} {own:.1f} s ({own / seconds:.0%})" for name, own in found.items())
 
 
 def _python(*args: str) -> None:
@@ -170,6 +215,8 @@ SECTIONS = {
     "explain": explain,
     "targets": targets,
     "audit": audit,
+    "large": large,
+    "photographs": photographs,
     "memory": memory,
     "size": size,
     "methods": methods,

@@ -24,7 +24,7 @@ def write_images(folder: Path, count: int) -> None:
         if path.exists():
             continue
         rng = np.random.default_rng([7, number])
-        picture = _crop(sources, number, rng) if sources else _texture(rng)
+        picture = _crop(sources, number, rng) if sources else texture(rng)
         cv2.imwrite(str(path), picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
 
 
@@ -37,7 +37,7 @@ def _crop(sources: list[np.ndarray], number: int, rng: np.random.Generator) -> n
     return cv2.resize(source[y : y + height, x : x + width], (WIDTH, HEIGHT))
 
 
-def _texture(rng: np.random.Generator) -> np.ndarray:
+def texture(rng: np.random.Generator) -> np.ndarray:
     """Noise at several scales, which compresses about as a photograph does."""
     picture = np.zeros((HEIGHT, WIDTH, 3))
     for cells in (4, 12, 40, 120, 300):

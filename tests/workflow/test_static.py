@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from audit.config.load import load_config, settings_digest
+from audit.config.model import RUN_OF_MODEL
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 RULES = sorted((REPOSITORY / "workflow" / "rules").glob("*.smk"))
@@ -82,3 +85,21 @@ def test_bare_snakemake_tells_a_fault_of_the_config(tmp_path):
     )  # fmt: skip
     assert done.returncode != 0 and "did you mean 'model'?" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_the_model_runs_on_reruns_what_it_answers():
+    for rule in ("index", "explain", "confirm", "sanity"):
+        text = (REPOSITORY / "workflow" / "rules" / f"{rule}.smk").read_text()
+        assert "*RUN_OF_MODEL" in text, rule
+    config = load_config([REPOSITORY / "configs" / "lint.yaml"])
+    changed = [
+        {"precision": "mixed_bfloat16"},
+        {"device": "cpu"},
+        {"batch_size": 8},
+        {"threads": 3},
+    ]
+    runs = [config.run.model_copy(update=change) for change in ({}, *changed)]
+    digests = [
+        settings_digest(config.model_copy(update={"run": one}), *RUN_OF_MODEL) for one in runs
+    ]
+    assert len(set(digests)) == 4 and digests[0] == digests[-1]

@@ -3,6 +3,7 @@
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
+from audit.config.model import RUN_OF_MODEL
 from audit.errors import AuditError
 from audit.stages.workflow import AuditRun
 

@@ -27,7 +27,7 @@ rule confirm:
         gpu=a_gpu,
     params:
         config=AUDIT.config_path,
-        settings=AUDIT.digest("audit.seed", "confirm", "model", "dataset", "run.batch_size"),
+        settings=AUDIT.digest("audit.seed", "confirm", "model", "dataset", *RUN_OF_MODEL),
         model=AUDIT.model_digest(),
     shell:
         "focus-audit confirm --config {params.config:q} --log {log:q}"

@@ -18,7 +18,7 @@ rule explain:
         gpu=a_gpu,
     params:
         config=AUDIT.config_path,
-        settings=AUDIT.digest("model", "explain", "targets", "dataset", "run.batch_size"),
+        settings=AUDIT.digest("model", "explain", "targets", "dataset", *RUN_OF_MODEL),
         model=AUDIT.model_digest(),
         mapping=mapping,
     shell:

@@ -13,7 +13,7 @@ rule inspect:
         gpu=a_gpu,
     params:
         config=AUDIT.config_path,
-        settings=AUDIT.digest("model", "explain", "run.batch_size"),
+        settings=AUDIT.digest("model", "explain", *RUN_OF_MODEL),
         model=AUDIT.model_digest(),
     shell:
         "focus-audit inspect --config {params.config:q} --log {log:q}"

@@ -27,7 +27,7 @@ rule sanity:
     params:
         config=AUDIT.config_path,
         settings=AUDIT.digest(
-            "audit.seed", "sanity", "model", "explain", "dataset", "run.batch_size"
+            "audit.seed", "sanity", "model", "explain", "dataset", *RUN_OF_MODEL
         ),
         model=AUDIT.model_digest(),
     shell:

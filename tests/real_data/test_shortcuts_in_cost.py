@@ -1,0 +1,99 @@
+"""What may be saved on a real network: the answers stay within the tolerance that the manual states."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from audit.config.load import parse_config
+from audit.images import read_header
+from audit.models.probe import ModelProbe
+from audit.stages.explain import model_input
+from tests.models.test_runtime import has_bfloat16
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not DATA.is_dir(), reason="needs ../shared/data, which is not part of a clone"
+    ),
+]
+MODEL = {
+    "path": str(DATA / "weights/mobilenet_v2_100_224_imagenet.keras"),
+    "labels": str(DATA / "weights/imagenet_class_index.json"),
+    "preprocess": "mobilenet_v2",
+}
+KANGAROOS = {
+    "format": "voc",
+    "annotations": str(DATA / "kangaroo/annots"),
+    "images": str(DATA / "kangaroo/images"),
+    "classes": str(DATA / "imagenet_mapping.json"),
+}
+
+
+def photographs(count):
+    """Photographs of 12 megapixels, with the grain of a sensor: fruits and kangaroos made larger."""
+    rng = np.random.default_rng(0)
+    paths = sorted((DATA / "kangaroo/images").glob("*.jpg"))[:count]
+    for path in paths:
+        large = cv2.resize(cv2.imread(str(path)), (4000, 3000), interpolation=cv2.INTER_CUBIC)
+        grainy = np.clip(large + rng.normal(0, 6, large.shape), 0, 255).astype(np.uint8)
+        yield cv2.imencode(".jpg", grainy, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
+
+
+def test_large_photographs_decoded_at_a_part_of_their_size():
+    def config(decode):
+        resize = {"interpolation": "area", "decode": decode}
+        values = {
+            "audit": {"name": "x"},
+            "model": {**MODEL, "resize": resize},
+            "dataset": KANGAROOS,
+        }
+        return parse_config(values, "test")
+
+    probe = ModelProbe(config("full"), needs_layer=False)
+    answers = {"full": [], "reduced": []}
+    batch = np.zeros((probe.batch, 224, 224, 3), np.uint8)
+    files = list(photographs(24))
+    for decode, found in answers.items():
+        for k, data in enumerate(files):
+            batch[k] = model_input(data, read_header(data), config(decode), probe.facts)[1]
+        found.append(probe.forward(batch).probabilities[: len(files)])
+    full, reduced = (found[0] for found in answers.values())
+    apart = np.abs(full - reduced).max(axis=1)
+    print(f"probability moves {apart.mean():.4f} in the mean, {apart.max():.4f} at most")
+    assert (full.argmax(1) == reduced.argmax(1)).mean() >= 0.95
+    assert apart.mean() < 0.02 and 0 < apart.max() < 0.1
+
+
+def test_half_precision_on_a_processor(tmp_path, write_config, focus_audit):
+    if not has_bfloat16():
+        pytest.skip("this processor has no bfloat16")
+    found = []
+    for precision in ("float32", "mixed_bfloat16"):
+        values = {
+            "audit": {"name": "kangaroos"}, "model": MODEL, "dataset": KANGAROOS,
+            "confirm": {"classes": "none"}, "sanity": {"images": 0}, "gate": {"fitness": "any"},
+            "run": {"precision": precision},
+        }  # fmt: skip
+        folder = tmp_path / precision
+        folder.mkdir()
+        done = focus_audit("run", write_config(folder, values), cwd=folder, timeout=900)
+        assert done.returncode in (0, 1), done.stderr
+        found.append(pd.read_csv(folder / "reports/kangaroos/predictions.csv"))
+    exact, half = found
+    assert list(exact["file_name"]) == list(half["file_name"])
+    moved = (exact["predicted_score"] - half["predicted_score"]).abs()
+    print(
+        f"predicted class alike {(exact.predicted_class == half.predicted_class).mean():.3f}, "
+        f"score moves {moved.mean():.4f} (at most {moved.max():.4f}), "
+        f"hits alike {(exact.pointing_hit == half.pointing_hit).mean():.3f}, "
+        f"energy moves {(exact.energy_in_box - half.energy_in_box).abs().mean():.4f}"
+    )
+    assert (exact["predicted_class"] == half["predicted_class"]).mean() >= 0.95
+    assert 0 < moved.mean() < 0.02 and moved.max() < 0.2
+    assert (exact["pointing_hit"] == half["pointing_hit"]).mean() >= 0.95
+    assert (exact["energy_in_box"] - half["energy_in_box"]).abs().mean() < 0.01
