@@ -26,9 +26,7 @@ rule sanity:
         gpu=a_gpu,
     params:
         config=AUDIT.config_path,
-        settings=AUDIT.digest(
-            "audit.seed", "sanity", "model", "explain", "dataset", *RUN_OF_MODEL
-        ),
+        settings=AUDIT.digest("audit.seed", "sanity", "model", "explain", "dataset", *RUN_OF_MODEL),
         model=AUDIT.model_digest(),
     shell:
         "focus-audit sanity --config {params.config:q} --log {log:q}"
