@@ -33,15 +33,21 @@ def records(mode, count):
         heatmap = rng.random(shape, dtype=np.float32) ** 2
         boxes = random_boxes(rng, rng.integers(1, 4), width, height)
         ignored = random_boxes(rng, rng.integers(0, 3), width, height)
-        row = score_record(SceneInputs(heatmap, frame, boxes, ignored), SETTINGS)
-        if row["status"] == "scored":
+        inputs = SceneInputs(heatmap, frame, boxes, ignored)
+        if Scene(inputs, SETTINGS).reason is None:
             made += 1
-            yield row, SlowScene(heatmap, frame, boxes.tolist(), ignored.tolist())
+            yield inputs, SlowScene(heatmap, frame, boxes.tolist(), ignored.tolist())
 
 
 @pytest.fixture(scope="module", params=RESIZE_MODES)
-def scored(request):
+def pairs(request):
     return list(records(request.param, 40))
+
+
+@pytest.fixture
+def scored(pairs):
+    """(row, slow scene) pairs; scored in each test, so that each sees what it tests."""
+    return [(score_record(inputs, SETTINGS), slow) for inputs, slow in pairs]
 
 
 def compare(row, expected):

@@ -1,5 +1,6 @@
 """What every registered metric must meet: the columns it declares, and the cases of metrics.md."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -8,11 +9,23 @@ import pytest
 from audit.errors import AuditError
 from audit.geometry import make_frame
 from audit.heatmaps import Threshold
-from audit.metrics import METRICS, REASONS, MetricSettings, SceneInputs, columns_of, score_record
-from audit.metrics.base import COLUMN_DTYPES
+from audit.metrics import (
+    METRICS,
+    REASONS,
+    MetricSettings,
+    Scene,
+    SceneInputs,
+    base,
+    columns_of,
+    score_record,
+)
+from audit.metrics.base import COLUMN_DTYPES, Column, Metric
+from audit.records import Box
+from audit.registry import Registry
 
 NAMES = METRICS.names()
 SWEEP = (0.2, 0.5)
+STRIP = make_frame(30, 120, 32, 32, "letterbox")
 PORTRAIT = make_frame(60, 120, 32, 32, "letterbox")
 STRETCH = make_frame(80, 60, 32, 32, "stretch")
 CROP = make_frame(80, 60, 32, 32, "center_crop")
@@ -40,7 +53,7 @@ CASES = {
     "box in an ignored region": Case(RANDOM, STRETCH, BOX, [[0, 20, 40, 60]], None),
     "letterboxed portrait": Case(blob(2, 2), PORTRAIT, [[5, 60, 40, 110]], [], None),
     "maximum in padding": Case(blob(1, 0), PORTRAIT, [[5, 60, 40, 110]], [], None),
-    "all energy in padding": Case(blob(1, 0, base=0), PORTRAIT, [[50, 60, 60, 110]], [], None),
+    "all energy in padding": Case(blob(1, 0, base=0), STRIP, [[5, 60, 20, 110]], [], None),
     "one-pixel box": Case(RANDOM, STRETCH, [[10, 10, 11, 11]], [], None),
     "one-pixel blob": Case(blob(7, 2, (60, 80)), STRETCH, BOX, [], None),
     "box cut by the crop": Case(RANDOM, CROP, [[0, 10, 30, 40]], [], None),
@@ -112,6 +125,13 @@ def test_something_is_observed_in_the_plain_case(name):
     assert not missing
 
 
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"area", "energy_in_box", "pointing_game"}))
+def test_nothing_is_observed_where_no_energy_is_in_view(name):
+    row = score(CASES["all energy in padding"], (name,))
+    missed = {"pointing_hit_torchray": False}  # which is a miss
+    assert all(row[c.name] is missed.get(c.name) for c in METRICS.get(name).columns)
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("kind", ["otsu", "percentile"])
 def test_other_thresholds(name, kind):
@@ -141,6 +161,15 @@ def test_metrics_say_what_they_are(name):
         assert column.shape in ("", "cells", "sweep", "xyxy", "boxes", "levels")
 
 
+def test_a_metric_is_registered_as_it_says(monkeypatch):
+    monkeypatch.setattr(base, "METRICS", Registry("metric"))
+    columns = (Column("a", "float64", "one number"),)
+    for name, chosen in (("plain", {}), ("rare", {"default": False})):
+        given = base.metric(name, summary="S.", citation="C", columns=columns, **chosen)(dict)
+        expected = Metric(name, "S.", "C", columns, chosen.get("default", True), dict)
+        assert given is dict and base.METRICS.get(name) == expected
+
+
 def test_columns_are_named_once():
     columns = [column.name for _, entry in METRICS.items() for column in entry.columns]
     assert len(columns) == len(set(columns))
@@ -162,19 +191,47 @@ def test_the_default_set_is_scored_when_none_is_named():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"metrics": ("pointing_gmae",)}, "pointing_game"),
-        ({"tolerance": -1.0}, "tolerance"),
-        ({"sweep": (0.5, 1.2)}, "sweep"),
-        ({"sweep": (0.5,) * 10_001}, "sweep"),
-        ({"min_headroom": 0.0}, "min_headroom"),
-        ({"top_k": 0}, "top_k"),
+        (
+            {"metrics": ("pointing_gmae",)},
+            "metrics: unknown metric 'pointing_gmae'; did you mean 'pointing_game'?",
+        ),
+        ({"tolerance": -1.0}, "bad tolerance; expected pixels >= 0, received -1.0"),
+        ({"tolerance": float("inf")}, "bad tolerance; expected pixels >= 0, received inf"),
+        ({"sweep": (0.5, 1.2)}, "bad sweep; expected fractions 0 to 1, received (0.5, 1.2)"),
+        ({"sweep": (-0.1,)}, "bad sweep; expected fractions 0 to 1, received (-0.1,)"),
+        (
+            {"sweep": (0.5,) * 10_001},
+            "bad sweep; expected at most 10000 thresholds, received 10001",
+        ),
+        ({"min_headroom": 0.0}, "bad min_headroom; expected 0 to 1, received 0.0"),
+        ({"min_headroom": 1.5}, "bad min_headroom; expected 0 to 1, received 1.5"),
+        ({"top_k": 0}, "bad top_k; expected at least 1 pixel, received 0"),
     ],
 )
 def test_bad_settings_are_refused(arguments, message):
-    with pytest.raises(AuditError, match=message):
+    with pytest.raises(AuditError) as raised:
         MetricSettings(**arguments)
+    assert str(raised.value) == message
+
+
+def test_settings_on_their_limits_are_taken():
+    MetricSettings(tolerance=0.0, sweep=(0.0, 1.0), min_headroom=1.0, top_k=1)
+    MetricSettings(sweep=(0.5,) * 10_000)
+
+
+def test_a_metric_named_twice_is_taken_once_and_in_the_order_named():
+    settings = MetricSettings(metrics=("auc", "area", "auc"))
+    assert [chosen.name for chosen in settings.chosen] == ["auc", "area"]
+
+
+def test_a_frame_that_shows_nothing_of_the_image_is_unscored():
+    beyond = replace(STRETCH, view=Box(90, 0, 150, 60))
+    scene = Scene(SceneInputs(RANDOM, beyond, np.array(BOX), np.array(BOX)), MetricSettings())
+    assert scene.reason == "box_outside_view"
+    assert scene.boxes.shape == scene.ignored.shape == (0, 4)
 
 
 def test_a_heatmap_that_is_no_map_is_a_bug():
-    with pytest.raises(ValueError, match="Expected a heatmap"):
-        score_record(SceneInputs(np.zeros(4, np.float32), STRETCH, []), MetricSettings())
+    for shape in ((4,), (0, 4)):
+        with pytest.raises(ValueError, match="^Expected a heatmap .*, but got "):
+            score_record(SceneInputs(np.zeros(shape, np.float32), STRETCH, []), MetricSettings())

@@ -6,7 +6,7 @@ from slow_metrics import SlowScene
 
 from audit.geometry import RESIZE_MODES, make_frame
 from audit.heatmaps import Peak, Threshold
-from audit.metrics import METRICS, MetricSettings, SceneInputs, score_record
+from audit.metrics import METRICS, MetricSettings, Scene, SceneInputs, score_record
 
 SWEEP = (0.1, 0.5, 0.95)
 EVERYTHING = tuple(METRICS.names())
@@ -19,10 +19,13 @@ def settings(kind="fraction", value=0.15):
     return MetricSettings(EVERYTHING, 2.0, Threshold(kind, value), SWEEP)
 
 
-def score(frame, boxes, ignored=(), shape=(5, 7), value=0.3, chosen=None, peak=EVEN):
+def inputs(frame, boxes, ignored=(), shape=(5, 7), value=0.3, peak=EVEN):
     boxes, ignored = (np.array(b, np.float64).reshape(-1, 4) for b in (boxes, ignored))
-    heatmap = np.full(shape, value, np.float32)
-    return score_record(SceneInputs(heatmap, frame, boxes, ignored, peak), chosen or settings())
+    return SceneInputs(np.full(shape, value, np.float32), frame, boxes, ignored, peak)
+
+
+def score(*record, chosen=None, **known):
+    return score_record(inputs(*record, **known), chosen or settings())
 
 
 def random_boxes(rng, n, width, height):
@@ -32,8 +35,8 @@ def random_boxes(rng, n, width, height):
 
 
 @pytest.fixture(scope="module", params=RESIZE_MODES)
-def scored(request):
-    """(row, slow scene) of random records, with ignored regions in some of them."""
+def pairs(request):
+    """(inputs, slow scene) of random records, with ignored regions in some of them."""
     rng = np.random.default_rng(11)
     found = []
     for _ in range(60):
@@ -42,12 +45,18 @@ def scored(request):
         shape, value = tuple(rng.integers(1, 6, 2)), np.float32(10.0 ** rng.integers(-18, 3))
         boxes = random_boxes(rng, rng.integers(1, 4), width, height)
         ignored = random_boxes(rng, rng.integers(0, 3), width, height)
-        row = score(frame, boxes, ignored, shape, value)
-        if row["status"] == "scored":
+        record = inputs(frame, boxes, ignored, shape, value)
+        if Scene(record, settings()).reason is None:
             heatmap = np.ones(shape, np.float32)
-            found.append((row, SlowScene(heatmap, frame, boxes.tolist(), ignored.tolist())))
+            found.append((record, SlowScene(heatmap, frame, boxes.tolist(), ignored.tolist())))
     assert len(found) >= 25
     return found
+
+
+@pytest.fixture
+def scored(pairs):
+    """(row, slow scene) pairs; scored in each test, so that each sees what it tests."""
+    return [(score_record(record, settings()), slow) for record, slow in pairs]
 
 
 def test_energy_is_the_areas_share_and_skill_is_none_at_all(scored):
@@ -96,10 +105,22 @@ def test_it_points_nowhere_and_chance_is_what_it_was(scored):
 def test_no_threshold_finds_an_edge_in_it(mode, kind, value):
     """Rounding in the upsampled map would make one."""
     frame = make_frame(120, 295, 224, 224, mode, 0.9)
-    row = score(frame, [[40, 100, 70, 160]], (), (51, 6), value, settings(*kind))
+    row = score(frame, [[40, 100, 70, 160]], (), (51, 6), value, chosen=settings(*kind))
     assert row["mask_iou"] == row["area_fraction"]
     x0, y0, x1, y1 = row["heatmap_box"]
     assert (x1 - x0) * (y1 - y0) == pytest.approx(30 * 60 / row["area_fraction"])
+
+
+def test_the_order_of_its_pixels_is_chance():
+    row = score(FRAME, BOX)
+    assert row["auc"] == 0.5 and row["inside_outside_ratio"] == 1
+    assert row["relevance_rank"] == pytest.approx(row["area_fraction"])
+    assert row["levels_inside"][0] == pytest.approx(row["area_fraction"])
+
+
+def test_published_box_iou_has_no_scale_for_it():
+    row = score(FRAME, BOX)
+    assert row["box_iou_wsol"] is row["box_iou_wsol_sweep"] is None and row["box_iou"] is not None
 
 
 def test_the_reasons_of_the_annotation_stay():

@@ -25,6 +25,7 @@ def test_max_box_acc_takes_one_threshold_for_all_records():
 
 def test_the_best_threshold_is_that_of_the_mean_and_the_lowest_of_equals():
     assert best_threshold(np.array([[0.1, 0.5, 0.3], [0.4, 0.2, 0.4], [NAN, NAN, NAN]])) == 1
+    assert best_threshold(np.array([[0.1, 0.5, 0.9], [0.4, 0.2, 0.4]])) == 2
     assert best_threshold(np.array([[0.2, 0.2]])) == 0
 
 
@@ -68,6 +69,16 @@ def test_a_perfect_and_an_even_map():
     assert pixel_average_precision(inside, outside) == 1
     inside[:], outside[:] = [[0.2, 0, 0, 0]], [[0.8, 0, 0, 0]]
     assert pixel_average_precision(inside, outside) == pytest.approx(0.2)
+
+
+def test_stored_levels_are_added_up_in_float64():
+    inside, outside = np.float32([[1], [2**-25]]), np.float32([[1], [0]])
+    assert pixel_average_precision(inside, outside) == (1 + 2**-25) / (2 + 2**-25) > 0.5
+
+
+def test_one_record_is_kept_or_rejected():
+    assert rejection_threshold(np.array([0.5]), np.array([1.0])) == 0
+    assert rejection_threshold(np.array([0.5]), np.array([NAN])) == np.nextafter(0.5, 1)
 
 
 def test_rejecting_an_absent_class_is_right_and_a_present_one_wrong():

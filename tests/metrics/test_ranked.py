@@ -114,6 +114,13 @@ def test_values_of_one_step_are_still_told_apart():
     assert twice_wins(values, np.array([[False, False, True, False]])) == 2
 
 
+def test_values_of_one_step_on_both_sides_of_two():
+    """Where the highest bit of the number changes."""
+    values = np.float32([[0, 5, np.nextafter(np.float32(2), np.float32(0)), 2]])
+    assert twice_wins(values, np.array([[False, False, False, True]])) == 4
+    assert twice_wins(values, np.array([[False, False, True, False]])) == 2
+
+
 def test_photograph_to_the_stated_precision():
     rng = np.random.default_rng(0)
     values = cv2.resize(rng.random((7, 7), dtype=np.float32) ** 2, (800, 600))

@@ -1,5 +1,8 @@
 """Check values of metrics.md, and cases whose answer is plain."""
 
+import tracemalloc
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -14,11 +17,13 @@ from audit.metrics import (
     background_focused,
     energies,
     energy_skill,
+    keep_freed_memory,
     largest_box_cells,
     pointing_hits,
     score_record,
     torchray_hit,
 )
+from audit.metrics import scene as scene_module
 from audit.metrics.box_iou_wsol import wsol_box
 from audit.records import Box
 
@@ -84,7 +89,10 @@ def test_skill_is_empty_for_large_boxes_and_the_other_scores_stay():
     row = score(np.eye(7), make_frame(70, 70, 70, 70, "stretch"), [[0, 0, 70, 60]])
     assert row["energy_skill"] is None
     assert row["energy_in_box"] > 0.8 and row["pointing_hit"] is True
-    assert energy_skill(0.5, 0.3, 0.49) is None
+    small = (np.eye(7), make_frame(70, 70, 70, 70, "stretch"), [[20, 20, 30, 30]])
+    assert score(*small)["energy_skill"] is not None
+    assert score(*small, min_headroom=0.9)["energy_skill"] is None
+    assert energy_skill(0.5, 0.3, 0.49) is None and energy_skill(0.5, 0.25, 0.5, 0.25) == 1
     assert energy_skill(0.5, 0.3, 0.51) == pytest.approx(0.2 / 0.21)
     assert energy_skill(0.9, 0.1, 0.6) == 1.0
     assert energy_skill(None, 0.1, 0.6) is None and energy_skill(0.5, 0.1, None) is None
@@ -117,9 +125,15 @@ def test_a_strip_thinner_than_half_a_cell_has_no_ceiling():
 
 
 def test_energies_of_a_map_without_energy_are_nan():
-    maps = np.array([[0, 0, 0], [0, 1, 3]], dtype=np.float32)
-    found = energies(maps, np.float32([1, 0, 1]), np.float32([1, 1, 1]))
+    maps = np.array([[0, 0, 0], [0, 0.125, 0.375]], dtype=np.float32)
+    with np.errstate(all="raise"):
+        found = energies(maps, np.float32([1, 0, 1]), np.float32([1, 1, 1]))
     assert np.isnan(found[0]) and found[1] == 0.75
+
+
+def test_energies_are_summed_in_float64():
+    found = energies(np.float32([[2**24, 1, 1]]), np.float32([1, 1, 0]), np.float32([1, 1, 1]))
+    assert found == (2**24 + 1) / (2**24 + 2)
 
 
 # -- pointing
@@ -199,6 +213,20 @@ def test_torchray_counts_pixels_strictly(x, y, hit):
     assert torchray_hit(x, y, np.array([[150, 100, 300, 200]])) is hit
 
 
+def test_torchray_of_no_pixel_is_no_hit():
+    assert torchray_hit(5, 5, np.array([[5, 3, 5, 9], [3, 5, 9, 5]])) is False
+
+
+def test_torchray_misses_from_padding_and_knows_nothing_of_ignored_regions():
+    name = "pointing_game_torchray"
+    padded = make_frame(100, 200, 70, 70, "letterbox")
+    missed = score(one_cell(3, 1), padded, [[0, 50, 20, 150]], metrics=(name,))
+    assert missed["pointing_hit_torchray"] is False
+    frame = make_frame(70, 70, 70, 70, "stretch")
+    row = score(one_cell(1, 1), frame, [[40, 40, 60, 60]], [[0, 0, 30, 30]], metrics=(name,))
+    assert row["pointing_hit_torchray"] is None
+
+
 def test_torchray_hit_is_that_of_a_disc_on_the_mask():
     rng = np.random.default_rng(0)
     rows, cols = np.indices((40, 50))
@@ -226,6 +254,14 @@ def test_pointing_hits_without_a_box_in_view():
     uv = np.array([[0.5, 0.5]])
     assert np.isnan(pointing_hits(frame, np.array([[0.0, 0, 5, 60]]), NONE, uv, 0.0)).all()
     assert pointing_hits(frame, np.array([[0.0, 0, 50, 60]]), NONE, uv, 0.0).tolist() == [1.0]
+    edges = np.array([[0, 0], [1, 0.5], [0.5, 1]])  # a crop shows pixels up to its last edge
+    assert pointing_hits(frame, np.array([[0.0, 0, 80, 60]]), NONE, edges, 0.0).tolist() == [
+        1,
+        1,
+        0,
+    ]
+    beyond = replace(frame, view=Box(90, 0, 150, 60))
+    assert np.isnan(pointing_hits(beyond, np.array([[0.0, 0, 50, 60]]), NONE, uv, 0.0)).all()
 
 
 # -- masks and boxes
@@ -254,6 +290,53 @@ def test_wsol_counts_widths_plus_one():
     assert row["box_iou_wsol"] == pytest.approx(8 / 27)
     assert row["box_iou_wsol_sweep"] == pytest.approx([8 / 27, 8 / 27])
     assert wsol_box(np.zeros((3, 3), dtype=np.uint8), 0.5) == (0, 0, 0, 0)
+
+
+def test_wsol_boxes_end_at_the_last_pixel():
+    assert wsol_box(np.full((4, 6), 200, dtype=np.uint8), 0.5) == (0, 0, 5, 3)
+
+
+def wsol(a, frame, boxes, ignored=(), sweep=()):
+    row = score(
+        a,
+        frame,
+        boxes,
+        ignored,
+        metrics=("box_iou_wsol",),
+        threshold=Threshold("fraction", 75.5 / 255),
+        sweep=(76.2 / 255, *sweep),
+    )
+    return row["box_iou_wsol"], *row["box_iou_wsol_sweep"]
+
+
+def two_steps():
+    """From a lowest value of 3: a rectangle (1, 1, 8, 7) at .3 of the range, (2, 2, 5, 6) at all."""
+    a = np.full((10, 10), 3.0)
+    a[1:7, 1:8] = 4.5
+    a[2:6, 2:5] = 8
+    return a
+
+
+INNER, OUTER = [2, 2, 5, 6], [1, 1, 8, 7]
+INNER_OF_OUTER = 4 * 5 / (8 * 7)  # widths plus 1
+
+
+def test_wsol_scales_by_minimum_and_maximum_to_whole_steps_of_255():
+    """.3 of the range is step 76: above 75, and not above 76."""
+    a = two_steps()
+    assert wsol(a, same_grid(a), [OUTER]) == pytest.approx((1, INNER_OF_OUTER))
+    assert wsol(a, same_grid(a), [INNER]) == pytest.approx((INNER_OF_OUTER, 1))
+
+
+def test_wsol_leaves_ignored_regions_out_of_the_scale():
+    a = two_steps()
+    a[8:, :] = (0, 9) * 5
+    assert wsol(a, same_grid(a), [INNER], [[0, 8, 10, 10]]) == pytest.approx((INNER_OF_OUTER, 1))
+
+
+def test_wsol_boxes_lie_where_the_crop_does():
+    frame = make_frame(20, 10, 10, 10, "center_crop")  # columns 5 to 15
+    assert wsol(two_steps(), frame, [[7, 2, 10, 6]]) == pytest.approx((INNER_OF_OUTER, 1))
 
 
 def test_box_and_mask_iou_of_a_rectangle():
@@ -291,13 +374,32 @@ def test_the_configured_threshold_need_not_be_in_the_sweep_nor_the_sweep_in_orde
     assert first["threshold"] == 0.37
 
 
+def test_a_pixel_whose_value_is_the_threshold_is_in_the_mask():
+    """The box is the highest pixel, so that the IoU is one over the pixels of the mask."""
+    a = np.random.default_rng(3).random((1, 60), dtype=np.float32)
+    values, x = np.sort(a[0]).astype(np.float64), int(a[0].argmax())
+    row = score(a, same_grid(a), [[x, 0, x + 1, 1]], sweep=tuple(values / values[-1]))
+    np.testing.assert_allclose(1 / row["mask_iou_sweep"], np.arange(60, 0, -1))
+
+
 def test_masks_leave_ignored_regions_out():
     a = np.zeros((6, 10))
-    a[0:2, 0:8] = 1
-    a[4:6, 0:2] = 1
+    a[0:2, 0:8] = 7
+    a[4:6, 0:2] = 7
     row = score(a, same_grid(a), [[0, 4, 2, 6]], [[0, 0, 8, 2]])
     assert row["mask_iou"] == row["box_iou"] == row["energy_in_box"] == 1.0
     assert row["area_fraction"] == pytest.approx(4 / 44)
+    assert (row["mask_iou_sweep"] == 1).all() and (row["box_iou_sweep"] == 1).all()
+
+
+@pytest.mark.parametrize("kind", ["percentile", "otsu"])
+def test_thresholds_leave_ignored_regions_out(kind):
+    a = np.array([[1, 2, 3, 4, 5, 9, 9, 9.0]])
+    threshold = Threshold(kind, 50.0)
+    row = score(a, same_grid(a), [[4, 0, 5, 1]], [[5, 0, 8, 1]], threshold=threshold)
+    alone = score(a[:, :5], same_grid(a[:, :5]), [[4, 0, 5, 1]], threshold=threshold)
+    assert row["threshold"] == alone["threshold"] and row["mask_iou"] == alone["mask_iou"]
+    assert kind == "otsu" or row["threshold"] == pytest.approx(3 / 5)
 
 
 # -- flags
@@ -355,6 +457,61 @@ def test_a_sweep_is_found_together_and_other_thresholds_one_by_one():
         levels = MetricSettings(threshold=threshold).levels(0.17)
         assert levels.fractions[~levels.even].tolist() == [0.17]
         assert levels.fractions[levels.places].tolist() == [0.17, *DEFAULT_SWEEP]
+
+
+def test_the_hint_to_the_allocator_is_the_largest_that_it_takes():
+    """glibc follows freed blocks of up to 32 MiB."""
+    tracemalloc.start()
+    keep_freed_memory()
+    left, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert left < 1 << 20 and 30 << 20 < most < 32 << 20
+
+
+def test_centres_of_cells_row_by_row():
+    scene_module._cell_centres.cache_clear()
+    frame = make_frame(40, 20, 32, 32, "center_crop")  # columns 10 to 30
+    centres = Scene(SceneInputs(np.zeros((2, 4), np.float32), frame, []), None).cell_centres
+    rows = [[(x, y) for x in (12.5, 17.5, 22.5, 27.5)] for y in (5, 15)]
+    np.testing.assert_allclose(centres, np.concatenate(rows), rtol=1e-12)
+    assert not centres.flags.writeable  # shared by records
+
+
+@pytest.mark.parametrize(
+    ("size", "mode", "ignored", "known"),
+    [
+        ((80, 60), "stretch", [], True),
+        ((80, 60), "stretch", [[40, 40, 60, 60]], False),
+        ((80, 60), "center_crop", [], True),
+        ((80, 60), "letterbox", [], False),
+        ((28, 28), "stretch", [], True),  # four pixels a cell
+        ((27, 60), "stretch", [], False),
+        ((60, 27), "stretch", [], False),
+    ],
+)
+def test_summits_are_those_of_a_whole_map_of_large_cells(size, mode, ignored, known):
+    frame = make_frame(*size, 32, 32, mode)
+    ignored = np.array(ignored, dtype=float).reshape(-1, 4)
+    inputs = SceneInputs(np.float32(one_cell(1, 2)), frame, [Box(11, 1, 30, 30)], ignored)
+    assert (Scene(inputs, MetricSettings()).summits is not None) is known
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_pixel_that_none_around_it_reaches_is_a_summit(seed):
+    rng = np.random.default_rng(seed)
+    frame = make_frame(*rng.integers(40, 90, 2).tolist(), 32, 32, "stretch")
+    inputs = SceneInputs(rng.random((5, 6), dtype=np.float32), frame, [Box(1, 1, 9, 9)])
+    scene = Scene(inputs, MetricSettings())
+    values = np.pad(scene.values, 1, constant_values=-np.inf)
+    rows, cols = scene.values.shape
+    around = [
+        values[1 + dy : 1 + dy + rows, 1 + dx : 1 + dx + cols]
+        for dy in (-1, 0, 1)
+        for dx in (-1, 0, 1)
+        if dy or dx
+    ]
+    alone = (scene.values > around).all(axis=0)
+    assert alone.sum() >= 2 and np.isin(scene.values[alone], scene.summits).all()
 
 
 def test_bounds_of_masks_are_not_sought_for_mask_iou_alone():

@@ -5,7 +5,10 @@ import math
 import numpy as np
 import pytest
 
+from audit.statistics import clustered_mean
 from audit.statistics.fitness import ALIKE, FitnessRule, judge_fitness, kept_by_record
+
+pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 
 RNG = np.random.default_rng(0)
 
@@ -36,6 +39,12 @@ def test_kept_by_record_against_loops():
     assert np.isnan(found[4]) and np.isnan(found).sum() == 1
 
 
+def test_none_is_not_observed_and_warns_of_nothing():
+    with np.errstate(all="raise"):
+        found = kept_by_record([[0.5, None]], [None], [[False, False]])
+    np.testing.assert_array_equal(found, [0.5, np.nan])
+
+
 def judged(kept, between=0.3, n=20, chance=0.0, flat=False, **rule):
     rho = np.full((3, n), float(kept)) + RNG.normal(0, 0.01, (3, n))
     return judge_fitness(
@@ -50,6 +59,30 @@ def test_what_is_kept_decides(kept, fit):
     found = judged(kept)
     assert found.fit is fit and found.kept.low <= found.kept.value <= found.kept.high
     assert f"{round(found.kept.value, 2) + 0.0:.2f}" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("kept", "told"), [(0.25, "0.25 (0.25 to 0.25)"), (-0.001, "0.00 (0.00 to 0.00)")]
+)
+def test_the_sentence_has_mean_and_limits_without_a_minus_before_zero(kept, told):
+    found = judge_fitness(np.full((2, 9), kept), [0.0, 0.0], np.zeros((2, 9), bool), 0.3)
+    assert found.between_images == 0.3 and found.reason == (
+        f"it keeps {told} of its map while the model's weights are redrawn, at most 0.5: it shows "
+        "what the model has learned."
+    )
+
+
+def test_on_each_limit_the_method_is_fit():
+    half = judge_fitness(np.full((1, 9), 0.5), [0.0], np.zeros((1, 9), bool), ALIKE)
+    assert half.kept.low == half.kept.high == 0.5 and half.fit is True
+    assert kept_by_record([[ALIKE]], [ALIKE], [[False]]) == 0
+
+
+def test_the_interval_is_seeded():
+    rho = RNG.uniform(0, 1, (1, 20))
+    rest = ([0.0], np.zeros((1, 20), bool), 0.3)
+    assert judge_fitness(rho, *rest).kept == clustered_mean(rho[0], seed=0)
+    assert judge_fitness(rho, *rest, seed=3).kept == clustered_mean(rho[0], seed=3)
 
 
 def test_a_wide_interval_is_not_known():

@@ -14,6 +14,8 @@ from audit.statistics import (
 )
 from audit.statistics import intervals as module
 
+pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
+
 PAIRS = [(k, n) for n in (1, 2, 7, 30, 50, 1000) for k in sorted({0, 1, n // 3, n - 1, n})]
 K, N = np.array(PAIRS).T
 
@@ -63,13 +65,17 @@ def test_nothing_observed_has_no_interval(ours):
 def test_ends_are_exact_and_scalars_stay_scalars(ours):
     assert ours(0, 9).low == 0.0 and ours(9, 9).high == 1.0
     assert np.ndim(ours(3, 9).low) == 0
+    n = np.arange(1, 200)
+    assert (ours(0, n).low == 0).all() and (ours(n, n).high == 1).all()
 
 
-@pytest.mark.parametrize(("k", "n"), [(3, 2), (-1, 5), (1.5, 5), (float("nan"), 5), (0, -1)])
+@pytest.mark.parametrize(
+    ("k", "n"), [(3, 2), (-1, 5), (1.5, 5), (float("nan"), 5), (None, 5), (1, None), (0, -1)]
+)
 def test_what_is_no_count_is_refused(k, n):
-    with pytest.raises(ValueError, match="k, n"):
+    with pytest.raises(ValueError, match="^k, n: expected"):
         wilson_interval(k, n)
-    with pytest.raises(ValueError, match="k, n"):
+    with pytest.raises(ValueError, match="^k, n: expected"):
         clopper_pearson_upper(k, n)
 
 
@@ -167,6 +173,56 @@ def test_closed_form_jackknife_is_the_slow_one():
     assert module._jackknife_acceleration(sums, counts) == pytest.approx(skew / spread**1.5 / 6)
 
 
+def test_equal_leave_one_out_means_have_no_skewness():
+    assert module._jackknife_acceleration(np.array([1.0, 2, 3]), np.array([1.0, 2, 3])) == 0
+
+
+class Draws:
+    """Deals the given clusters in place of random ones."""
+
+    def __init__(self, rows):
+        self.rows = np.array(rows)
+
+    def integers(self, low, high, size):
+        assert (low, high) == (0, 3) and size == self.rows.shape
+        return self.rows
+
+
+@pytest.mark.parametrize(
+    ("rows", "below"),
+    [
+        ([[0, 2, 2], [1, 1, 2], [1, 2, 2], [2, 2, 2]], 0.5 / 4),  # none below: half a resample
+        ([[2, 0, 0], [1, 1, 0], [1, 0, 0], [0, 0, 0]], 1 - 0.5 / 4),
+        ([[0, 1, 2], [1, 1, 1], [1, 2, 2], [0, 0, 1]], 2 / 4),  # one below, two ties in half
+        ([[0, 1, 2], [1, 2, 2], [2, 2, 2], [2, 2, 2]], 0.5 / 4),
+    ],
+)
+def test_bca_limits_of_given_resamples(rows, below):
+    """Sums 0, 1, 2 have no skewness, so the levels are Phi(2 z0 -+ 1.96) (Efron 1987)."""
+    low, high = module._bca(np.arange(3.0), np.ones(3), Draws(rows), 0.95, 4)
+    levels = stats.norm.cdf(2 * stats.norm.ppf(below) + stats.norm.ppf([0.025, 0.975]))
+    assert (low, high) == pytest.approx(np.quantile(np.mean(rows, axis=1), levels), rel=1e-12)
+
+
+@pytest.mark.parametrize("n_resamples", [1, 5])
+def test_every_resample_of_equal_ratios_is_that_ratio(n_resamples):
+    sums, counts = np.array([2.0, 6.0, 4.0]), np.array([1.0, 3.0, 2.0])
+    ratios = module._resampled_ratios(sums, counts, np.random.default_rng(0), n_resamples)
+    np.testing.assert_array_equal(ratios, np.full(n_resamples, 2.0))
+
+
+def test_one_resample_is_both_limits():
+    ours = clustered_mean([0.0, 1.0, 5.0], n_resamples=1)
+    assert ours.low == ours.high and 0 <= ours.low <= 5
+
+
+def test_small_values_are_no_rounding():
+    values = np.random.default_rng(16).random(20)
+    ours, whole = clustered_mean(values * 1e-13), clustered_mean(values)
+    assert ours.method == "bca"
+    np.testing.assert_allclose(np.array(ours[:3]) * 1e13, whole[:3], rtol=1e-9)
+
+
 def test_order_and_names_of_clusters_do_not_matter():
     values = np.random.default_rng(7).random(60)
     numbers = np.arange(60) // 3
@@ -180,7 +236,7 @@ def test_order_and_names_of_clusters_do_not_matter():
 def test_many_clusters_take_the_normal_interval_and_it_agrees_with_bca():
     values = np.random.default_rng(9).exponential(size=5001)
     normal, bca = clustered_mean(values), clustered_mean(values, max_bootstrap_clusters=5001)
-    assert (normal.method, bca.method) == ("normal", "bca")
+    assert (normal.method, bca.method) == ("normal", "bca") and normal.value == values.mean()
     error = values.std() / np.sqrt(len(values))
     half = stats.norm.ppf(0.975) * values.std(ddof=1) / np.sqrt(len(values))
     assert normal[1:3] == pytest.approx((values.mean() - half, values.mean() + half), rel=1e-12)
@@ -216,12 +272,15 @@ def test_not_observed_is_not_zero():
     ours = clustered_mean(values, clusters)
     assert ours == clustered_mean(values[[0, 2, 4]], clusters[[0, 2, 4]])
     assert (ours.value, ours.n, ours.n_clusters) == (pytest.approx(0.6), 3, 3)
+    assert clustered_mean([0.25, None, 0.75])[3:5] == clustered_rate([1, None, 0])[3:5] == (2, 2)
 
 
 @pytest.mark.parametrize("ours", [clustered_mean, clustered_rate])
 def test_too_little_for_an_interval(ours):
     empty, gone, one = ours([]), ours([np.nan, np.nan]), ours([1.0, 1.0], ["a", "a"])
-    assert empty.n == gone.n == 0 and np.isnan(empty[:3]).all() and np.isnan(gone[:3]).all()
+    assert (
+        empty[3:5] == gone[3:5] == (0, 0) and np.isnan(empty[:3]).all() and np.isnan(gone[:3]).all()
+    )
     assert one.value == 1 and np.isnan(one[1:3]).all() and (one.n, one.n_clusters) == (2, 1)
     assert {empty.method, gone.method, one.method} == {"none"}
 
@@ -229,7 +288,8 @@ def test_too_little_for_an_interval(ours):
 @pytest.mark.parametrize("value", [0.1, 0.0, 1e8 / 3])
 def test_equal_values_have_a_degenerate_interval(value):
     ours = clustered_mean(np.full(33, value), np.arange(33) // 2)
-    assert ours.method == "degenerate" and ours.low == ours.high == ours.value
+    assert (ours.n, ours.n_clusters, ours.method) == (33, 17, "degenerate")
+    assert ours.low == ours.high == ours.value
     assert ours.value == pytest.approx(value, rel=1e-14)
 
 
@@ -240,7 +300,7 @@ def test_hard_little_samples_stay_in_range(values):
 
 
 def test_bad_values_are_refused():
-    with pytest.raises(ValueError, match="infinite"):
+    with pytest.raises(ValueError, match="^values: .* infinite one$"):
         clustered_mean([1.0, np.inf])
     with pytest.raises(ValueError, match="one dimension"):
         clustered_mean([[1.0, 2.0]])
@@ -248,7 +308,7 @@ def test_bad_values_are_refused():
         clustered_mean([1.0, 2.0], ["a"])
     with pytest.raises(ValueError, match="n_resamples"):
         clustered_mean([1.0, 2.0], n_resamples=0)
-    with pytest.raises(ValueError, match="hits"):
+    with pytest.raises(ValueError, match="^hits: expected 0, 1 or NaN$"):
         clustered_rate([0.5, 1.0])
 
 

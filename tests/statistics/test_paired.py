@@ -18,6 +18,8 @@ from audit.statistics import (
     rule_sentence,
 )
 
+pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
+
 NAN = float("nan")
 RULE = ChangeRule()
 WAYS = [(0, 0), (0, 1), (1, 0), (3, 3), (2, 14), (14, 2), (0, 5), (6, 0), (40, 61), (500, 400)]
@@ -38,25 +40,29 @@ def test_p_over_arrays_and_of_nothing():
     np.testing.assert_array_equal(mcnemar_p(olds, news), each)
     assert mcnemar_p(0, 0) == 1 and Pairs(0, 0, 0, 5).p == 1
     assert np.isnan(Pairs(0, 0, 0, 0).p)
-    with pytest.raises(ValueError, match="negative"):
-        mcnemar_p(-1, 2)
+    for negative in ((-1, 2), (2, -1)):
+        with pytest.raises(ValueError, match="^only_old, only_new: .* negative one$"):
+            mcnemar_p(*negative)
 
 
 def test_outcomes_are_counted_where_both_are_known():
-    old, new = [1, 1, 0, 0, 0, NAN, 1, NAN], [1, 0, 1, 1, 0, 1, NAN, NAN]
-    found = pair_outcomes(old, new)
-    assert found == Pairs(both=1, only_old=1, only_new=2, neither=1) and found.n == 5
+    ways = [(1, 1), *[(1, 0)] * 2, *[(0, 1)] * 3, *[(0, 0)] * 4, (None, 1), (1, None), (NAN, NAN)]
+    found = pair_outcomes(*zip(*ways, strict=True))
+    assert found == Pairs(both=1, only_old=2, only_new=3, neither=4) and found.n == 10
 
 
 @pytest.mark.parametrize(("old", "new"), [([0, 2], [0, 1]), ([0], [0, 1]), ([[0]], [[0]])])
 def test_outcomes_that_are_none_are_refused(old, new):
-    with pytest.raises(ValueError, match="expected"):
+    with pytest.raises(ValueError, match="^old, new: expected"):
         pair_outcomes(old, new)
 
 
 def test_five_pairs_can_show_nothing_and_six_can():
     assert RULE.min_pairs == 6 and mcnemar_p(0, 5) > 0.05 > mcnemar_p(0, 6)
     assert ChangeRule(alpha=0.01).min_pairs == 8
+    assert ChangeRule(alpha=0.5).min_pairs == 3  # two reach .5 and do not fall under it
+    assert RULE.states([Pairs(0, 0, 6, 0)])[0] == ["worse"]
+    assert ChangeRule(mcnemar_p(0, 6)).states([Pairs(9, 0, 6, 0)])[0] == ["no_change_shown"]
 
 
 def test_states_by_the_corrected_p():
@@ -87,6 +93,9 @@ def test_the_mean_change_is_that_of_the_differences_cluster_by_cluster():
     assert found.value == pytest.approx(np.mean([new[k] - old[k] for k in known])) and found.n == 38
     assert found == clustered_mean((new - old)[known], clusters[known], seed=1)
     assert found.low < found.value < found.high
+    assert mean_change(old, new, clusters) == mean_change(old, new, clusters, seed=0) != found
+    bare = mean_change([None, 1, 3], [1, None, 5], list("abc"))
+    assert (bare.value, bare.n) == (2, 1)
 
 
 def test_the_same_values_twice_are_no_change_at_all():
@@ -118,14 +127,20 @@ def test_what_is_said_of_a_class():
         "3 images can be compared, fewer than the 6 with which a change could be told from chance; "
         "most of the others do not count because they are wrong."
     )
+    why_not = change_sentence("not_comparable", Pairs(1, 0, 0, 2), NAN, RULE)
+    assert why_not == few.split(";")[0] + "."
 
 
 def test_answers_are_told_of_where_they_changed():
     assert answers_sentence(Pairs(9, 3, 3, 0), 0.9, RULE) == ""
     assert answers_sentence(Pairs(0, 0, 0, 0), NAN, RULE) == ""
-    told = answers_sentence(Pairs(20, 30, 1, 0), 1e-7, RULE)
-    assert "30 images are named wrongly that were right before, 1 the other way" in told
-    assert "p < 0.0001" in answers_sentence(Pairs(20, 30, 1, 0), NAN, RULE)
+    assert answers_sentence(Pairs(20, 30, 1, 0), 0.02, RULE) == (
+        "The answers changed: 30 images are named wrongly that were right before, 1 the other way "
+        "(McNemar q = 0.02)."
+    )
+    assert "(McNemar p < 0.0001)" in answers_sentence(Pairs(20, 30, 1, 0), NAN, RULE)
+    assert "1 image is named wrongly that was" in answers_sentence(Pairs(0, 1, 9, 0), 0.03, RULE)
+    assert answers_sentence(Pairs(20, 30, 1, 0), RULE.alpha, RULE) == ""
 
 
 def test_the_rule_is_said():

@@ -16,6 +16,8 @@ from audit.statistics import (
 )
 from audit.statistics import laid as module
 
+pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
+
 
 def random_maps(n, seed=0, cells=12):
     """Crops, letterboxes and whole views; 0 to 3 boxes; a map without energy; a large object."""
@@ -151,6 +153,9 @@ def test_a_large_class_draws_the_same_records_for_maps_and_images():
     assert part.shape == (10, 10) and (np.diff(rows) > 0).all()
     np.testing.assert_array_equal(part, whole[np.ix_(rows, rows)])
     assert not np.array_equal(part, skill_matrix(maps, max_records=10, seed=5))
+    np.testing.assert_array_equal(part, skill_matrix(maps, max_records=10, seed=4))
+    first = skill_matrix(maps, max_records=10)
+    np.testing.assert_array_equal(first, skill_matrix(maps, max_records=10, seed=0))
 
 
 @pytest.mark.parametrize("n", [9, 10, 101])
@@ -171,6 +176,11 @@ def test_sampled_pairs_are_near_all_pairs_and_seeded():
     for name in ("pointing", "energy_skill", "background_focused"):
         assert getattr(part, name) == pytest.approx(getattr(exact, name), abs=0.01)
         assert getattr(part, name) != getattr(exact, name)
+    assert not np.array_equal(
+        lay(maps, exact_records=0).off, lay(maps, exact_records=0, seed=1).off
+    )
+    first, named = lay(maps, exact_records=0), lay(maps, exact_records=0, seed=0)
+    assert first.exact is False and np.array_equal(first.off, named.off)
     again = baselines(maps, tolerance=5, exact_records=100, n_partners=40, seed=1)
     np.testing.assert_array_equal(again.skill_over_shuffled, part.skill_over_shuffled)
 
@@ -181,6 +191,16 @@ def test_all_partners_sampled_is_exact():
     assert part.exact and part.pointing == whole.pointing
     cut = baselines(maps, exact_records=0, n_partners=18)
     assert not cut.exact and cut.n_partners == 18
+    assert baselines(maps, exact_records=0, n_partners=1).n_partners == 1
+
+
+def test_the_least_gap_is_the_caller_s():
+    """Record 3 has a gap of .19, and skill where that is enough."""
+    maps = random_maps(9)
+    for gap, known in ((0.2, False), (0.18, True)):
+        sampled = lay(maps, min_gap=gap, exact_records=0, n_partners=4)
+        for skill in (lay(maps, min_gap=gap).own, sampled.own, skill_matrix(maps, min_gap=gap)[0]):
+            assert np.isfinite(skill[3]) == known
 
 
 @pytest.mark.parametrize("chunk", [1, 40, 300])
@@ -217,6 +237,11 @@ def test_points_are_laid_on_the_other_image_x_first():
     np.testing.assert_array_equal(hits, [1, 0])
     turned = baselines(two_records([[0.9, 0.9], [0.25, 0.75]], boxes))
     np.testing.assert_array_equal(turned.pointing_by_record, [0, 0])
+
+
+def test_without_a_tolerance_half_a_pixel_beside_is_a_miss():
+    laid = lay(two_records([[0.5, 0.5], [0.5, 0.5]], [[[0, 0, 99.5, 100]], [[0, 0, 100, 100]]]))
+    np.testing.assert_array_equal(shuffled_baselines(laid).pointing_by_record, [0, 1])
 
 
 @pytest.mark.parametrize(
@@ -283,9 +308,10 @@ def test_take_is_a_class_of_its_own():
     assert len(part) == 3 and part.boxes[0] is maps.boxes[7]
     np.testing.assert_array_equal(skill_matrix(part), skill_matrix(maps)[np.ix_(rows, rows)])
     laid, alone = lay(maps).take(rows), lay(part)
-    for name in ("skill", "off", "own"):
+    for name in ("skill", "off", "others", "own", "exact"):
         np.testing.assert_array_equal(getattr(laid, name), getattr(alone, name))
-    with pytest.raises(ValueError, match="all pairs"):
+    assert len(maps.take([])) == 0
+    with pytest.raises(ValueError, match="^take: expected all pairs$"):
         lay(maps, exact_records=0, n_partners=3).take(rows)
 
 
@@ -306,6 +332,9 @@ def test_skill_by_hand():
     assert energy_skill(0.6, 0.2, 0.7) == pytest.approx(0.8)
     assert energy_skill(0.9, 0.2, 0.7) == 1  # clipped above ...
     assert energy_skill(0.0, 0.2, 0.7) == pytest.approx(-0.4)  # ... and not below
+    assert energy_skill(0.5, 0.25, 0.5, 0.25) == 1  # the least gap is enough
+    for missing in ((None, 0.2, 0.7), (0.6, None, 0.7), (0.6, 0.2, None)):
+        assert np.isnan(energy_skill(*missing))
     assert np.isnan(energy_skill(0.6, 0.6, 0.79)) and np.isnan(energy_skill(np.nan, 0.2, 0.7))
 
 
@@ -338,5 +367,5 @@ def test_settings_and_boxes_are_checked():
     with pytest.raises(ValueError, match="n_partners"):
         lay(maps, n_partners=0)
     maps.boxes[0] = np.array([[0, 0, np.nan, 1]])
-    with pytest.raises(ValueError, match="boxes"):
+    with pytest.raises(ValueError, match="^boxes: "):
         baselines(maps)

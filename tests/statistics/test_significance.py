@@ -10,6 +10,8 @@ from statsmodels.stats.multitest import multipletests
 from audit.statistics import binomial_excess_p, false_discovery_q, permutation_p
 from audit.statistics import significance as module
 
+pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
+
 
 @pytest.mark.parametrize("margin", [0.1, 0.3, 0.9])
 def test_binomial_p_agrees_with_scipy(margin):
@@ -26,7 +28,7 @@ def test_binomial_p_by_hand():
 
 @pytest.mark.parametrize(("k", "n", "margin"), [(3, 2, 0.3), (-1, 2, 0.3), (1, 2, 0.0), (1, 2, 1)])
 def test_binomial_p_refuses(k, n, margin):
-    with pytest.raises(ValueError, match="expected"):
+    with pytest.raises(ValueError, match="^(k, n|max_rate): expected"):
         binomial_excess_p(k, n, margin)
 
 
@@ -46,7 +48,7 @@ def test_q_by_hand():
 
 
 def test_q_of_nothing():
-    assert np.isnan(false_discovery_q([np.nan, np.nan])).all()
+    assert np.isnan(false_discovery_q([np.nan, None])).all()
     assert false_discovery_q([]).shape == (0,)
 
 
@@ -55,8 +57,9 @@ def test_q_refuses():
         false_discovery_q([0.1], "bonferroni")
     with pytest.raises(ValueError, match="one dimension"):
         false_discovery_q([[0.1]])
-    with pytest.raises(ValueError):
-        false_discovery_q([1.1])
+    for p in (1.1, -0.1):
+        with pytest.raises(ValueError, match="^p: expected probabilities, 0 to 1$"):
+            false_discovery_q([p])
 
 
 def test_permutation_p_converges_to_enumeration():
@@ -83,6 +86,8 @@ def test_permutation_p_is_one_where_maps_are_worst_or_alike():
 
 def test_a_pair_is_not_enough_to_be_surprised():
     assert 0.4 < permutation_p(np.eye(2)) < 0.6
+    assert permutation_p(np.eye(2), n_permutations=1) in (0.5, 1.0)
+    assert np.isnan(permutation_p([[None, 1.0], [1.0, 1.0]]))
     assert np.isnan(permutation_p(np.eye(1))) and np.isnan(permutation_p(np.empty((0, 0))))
 
 
@@ -121,6 +126,7 @@ def test_permutation_p_is_seeded_and_chunked(monkeypatch):
     skill = np.random.default_rng(3).random((20, 20)) + 0.1 * np.eye(20)
     whole = permutation_p(skill, seed=5)
     assert whole == permutation_p(skill, seed=5)
+    assert permutation_p(skill) == permutation_p(skill, seed=0)
     assert len({permutation_p(skill, seed=s) for s in range(6)}) > 1
     monkeypatch.setattr(module, "_CHUNK", 64)
     assert permutation_p(skill, seed=5) == whole
