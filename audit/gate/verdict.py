@@ -19,6 +19,8 @@ VERDICT_VERSION = "1"
 STATES = ("pass", "warn", "fail", "waived", "not_observed")
 # What a reader should be told first; all other limits follow in the order of the checks.
 FOREMOST = ("confirmed", "flagged", "fitness", "min_judged")
+# Made once: to make it takes longer than to check by it, and ten thousand classes have as many checks.
+_CHECK = TypeAdapter(Check)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,5 +166,5 @@ def _check_values(check: Check) -> dict[str, Any]:
 
 def _check(values: Mapping[str, Any]) -> Check:
     stored = {key: value for key, value in values.items() if key not in ("scope", "state")}
-    TypeAdapter(Check).validate_python(stored)
+    _CHECK.validate_python(stored)
     return Check(**stored)

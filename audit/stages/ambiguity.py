@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from audit.stages.columns import Columns
 from audit.stages.eligibility import PHRASES, REASONS
 from audit.stages.figures import select, together
 from audit.stages.gather import Gathered
@@ -29,28 +30,27 @@ def ambiguity_table(gathered: Gathered, classes: Sequence[str]) -> pd.DataFrame:
     for method, layer in gathered.pairs:
         selections = select(gathered.records, classes, method, layer)
         for selection in (*selections, together(selections)):
-            records = gathered.records.iloc[selection.rows]
+            records = gathered.columns.take(selection.rows)
             names = {"class": selection.name, "method": method, "layer": layer}
             rows.append({**names, **_counts(records)})
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def left_out(records: pd.DataFrame) -> dict[str, int]:
+def left_out(records: Columns) -> dict[str, int]:
     """Why records of a class do not count, in the words of a verdict's sentence; only what occurs."""
     return {PHRASES[name]: count for name, count in _by_reason(records).items() if count}
 
 
-def _counts(records: pd.DataFrame) -> dict[str, Any]:
+def _counts(records: Columns) -> dict[str, Any]:
     counts = _by_reason(records)
     most = max(counts, key=lambda name: counts[name])
     return {
         "n_records": len(records),
-        "n_eligible": int(records["eligible"].sum()),
+        "n_eligible": int(records.numbers("eligible").sum()),
         **counts,
         "main_reason": most if counts[most] else None,
     }
 
 
-def _by_reason(records: pd.DataFrame) -> dict[str, int]:
-    found = records["ineligible_reason"].value_counts()
-    return {name: int(found.get(name, 0)) for name in TOLD}
+def _by_reason(records: Columns) -> dict[str, int]:
+    return {name: int(records.equals("ineligible_reason", name).sum()) for name in TOLD}

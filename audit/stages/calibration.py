@@ -21,7 +21,7 @@ from audit.config.model import Config
 from audit.digest import digest_json
 from audit.metrics.box_iou import CORRECT_IOU
 from audit.metrics.over_records import best_threshold
-from audit.stages.figures import cluster_of
+from audit.stages.columns import cluster_of
 from audit.stages.gather import LISTS, Gathered
 from audit.stages.score import CALIBRATED
 

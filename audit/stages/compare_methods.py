@@ -15,6 +15,7 @@ from audit.config.load import load_config, read_resolved, results_folder
 from audit.config.model import Config
 from audit.errors import AuditError
 from audit.heatmaps import cell_means
+from audit.stages.columns import Columns
 from audit.stages.eligibility import level_of
 from audit.stages.figures import expected_hits, skill
 from audit.stages.gather import Gathered, MapGroup, configured_order, gather
@@ -161,7 +162,7 @@ def compare(gathered: Gathered, order: Sequence[Pair], seconds: dict[str, float]
     with_first = agreement[
         (agreement["method_b"] == order[0][0]) & (agreement["layer_b"] == order[0][1])
     ]
-    figures = _figures(gathered.records, order, rows)
+    figures = _figures(gathered.columns, order, rows)
     table = pd.DataFrame(
         {
             "method": [method for method, _ in order],
@@ -202,14 +203,14 @@ def common_records(records: pd.DataFrame, order: Sequence[Pair]) -> tuple[np.nda
 
 
 def _figures(
-    records: pd.DataFrame, order: Sequence[Pair], rows: np.ndarray
+    records: Columns, order: Sequence[Pair], rows: np.ndarray
 ) -> dict[str, np.ndarray | int]:
     """Columns of the table: means over the records of which every pair could tell."""
     hits, chance = (
-        np.array([values(records.iloc[r]) for r in rows])
+        np.array([values(records.take(r)) for r in rows])
         for values in (
             lambda r: expected_hits(r, "pointing_hit", "pointing_chance"),
-            lambda r: _numbers(r, "pointing_chance"),
+            lambda r: r.numbers("pointing_chance"),
         )
     )
     told = ~np.isnan(hits).any(axis=0)
@@ -222,7 +223,7 @@ def _figures(
         "pointing_skill": np.array(skills),
     }
     for name, called in MEANS.items():
-        values = np.array([_numbers(records.iloc[r], name) for r in rows])
+        values = np.array([records.take(r).numbers(name) for r in rows])
         known = ~np.isnan(values).any(axis=0)
         columns[called] = _means(values[:, known])
         if name == "energy_skill":  # a coarse grid cannot tell of large boxes
@@ -233,12 +234,6 @@ def _figures(
 def _means(values: np.ndarray) -> np.ndarray:
     """Mean over the last axis of (pairs, n); NaN where n is 0."""
     return values.mean(axis=1) if values.shape[1] else np.full(len(values), np.nan)
-
-
-def _numbers(records: pd.DataFrame, column: str) -> np.ndarray:
-    if column not in records:  # a metric that was not chosen
-        return np.full(len(records), np.nan)
-    return records[column].to_numpy(np.float64, na_value=np.nan)
 
 
 # -- agreement

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from audit.stages.columns import numbers
 from audit.stages.eligibility import PHRASES
-from audit.stages.figures import numbers
 
 KEYS = ["file_name", "target_class"]
 OUTCOMES = ("background_focused", "pointing_hit", "correct")

@@ -10,7 +10,7 @@ from audit.config.model import FlagsSection
 from audit.geometry.masks import DISTANCE_SLACK
 from audit.metrics.pointing_game import IN_PADDING
 from audit.stages.ambiguity import left_out
-from audit.stages.figures import Selection, cluster_of, numbers
+from audit.stages.figures import Selection
 from audit.stages.gather import Gathered
 from audit.statistics import (
     ClassEvidence,
@@ -65,18 +65,18 @@ def lay_class(
     gathered: Gathered, selection: Selection, seed: int
 ) -> tuple[np.ndarray, Laid, Eligible]:
     """A class's scored records (their rows), their maps laid on each other, and the eligible ones."""
-    records = gathered.records.iloc[selection.rows]
-    scored = selection.rows[(records["status"] == "scored").to_numpy()]
-    chosen = np.flatnonzero(gathered.records["eligible"].to_numpy(bool)[scored])
+    records = gathered.columns.take(selection.rows)
+    scored = selection.rows[records.equals("status", "scored")]
+    chosen = np.flatnonzero(gathered.columns.take(scored).numbers("eligible"))
     maps = class_maps(gathered, selection, scored)
     laid = lay(maps, seed=seed)
     among = laid.take(chosen) if laid.exact else lay(maps.take(chosen), seed=seed)
     matrix = among.skill if among.exact else skill_matrix(maps.take(chosen), seed=seed)
-    eligible = gathered.records.iloc[scored[chosen]]
-    padding = (eligible["pointing_note"] == IN_PADDING).to_numpy(bool)
+    eligible = gathered.columns.take(scored[chosen])
+    padding = eligible.equals("pointing_note", IN_PADDING)
     return scored, laid, Eligible(
-        distance=np.where(padding, np.inf, numbers(eligible, "pointing_distance")),
-        skill=numbers(eligible, "energy_skill"),
+        distance=np.where(padding, np.inf, eligible.numbers("pointing_distance")),
+        skill=eligible.numbers("energy_skill"),
         laid=among,
         permutation_p=permutation_p(matrix, seed=seed),
         left_out=left_out(records),
@@ -85,19 +85,19 @@ def lay_class(
 
 def class_maps(gathered: Gathered, selection: Selection, rows: np.ndarray) -> ClassMaps:
     """The maps of scored records of one method and layer, decoded."""
-    records, arrays = gathered.records.iloc[rows], gathered.arrays
+    records, arrays = gathered.columns.take(rows), gathered.arrays
     views = arrays.views[rows]
-    points = records[["point_x", "point_y"]].to_numpy(np.float64)
+    points = np.stack([records.numbers("point_x"), records.numbers("point_y")], axis=1)
     maps, places = arrays.maps[selection.method, selection.layer], arrays.places[rows]
     return ClassMaps(
         heatmaps=maps.judged(places),
         box_weights=maps.weights_inside[places],
         view_weights=maps.weights_view[places],
-        ceilings=numbers(records, "energy_ceiling"),
-        area_fractions=numbers(records, "area_fraction"),
+        ceilings=records.numbers("energy_ceiling"),
+        area_fractions=records.numbers("area_fraction"),
         points=(points - views[:, :2]) / (views[:, 2:] - views[:, :2]),
         views=views,
-        sizes=records[["width", "height"]].to_numpy(np.float64),
+        sizes=np.stack([records.numbers("width"), records.numbers("height")], axis=1),
         boxes=[arrays.boxes.of(i) for i in rows],
-        clusters=cluster_of(records),
+        clusters=records.clusters,
     )

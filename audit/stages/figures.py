@@ -11,6 +11,7 @@ import pandas as pd
 
 from audit.metrics.scene import EVEN
 from audit.models.labels import OVERALL
+from audit.stages.columns import Columns
 from audit.stages.gather import Gathered
 from audit.statistics import Estimate, clustered_mean, clustered_rate
 
@@ -49,12 +50,16 @@ def select(
     if not others:
         chosen &= records["reference"] == "class"
     rows = np.flatnonzero(chosen)
-    # One pass over the records, however many classes there are.
-    of_class = pd.Index(classes).get_indexer(records["target_class"].iloc[rows])
+    parts = places(classes, records["target_class"].iloc[rows])
+    return [Selection(c, method, layer, rows[part]) for c, part in zip(classes, parts, strict=True)]
+
+
+def places(classes: Sequence[str], names: pd.Series) -> list[np.ndarray]:
+    """Of each class, where its name stands among ``names``: one pass, however many classes."""
+    of_class = pd.Index(classes).get_indexer(names)
     order = np.argsort(of_class, kind="stable")
     ends = np.searchsorted(of_class[order], np.arange(len(classes) + 1))
-    parts = [rows[order[ends[k] : ends[k + 1]]] for k in range(len(classes))]
-    return [Selection(c, method, layer, part) for c, part in zip(classes, parts, strict=True)]
+    return [order[ends[k] : ends[k + 1]] for k in range(len(classes))]
 
 
 def together(selections: Sequence[Selection]) -> Selection:
@@ -72,79 +77,71 @@ def figures(
     seed: int,
 ) -> dict[str, Any]:
     """A row of ``per_class.csv``, less its verdict; ``over_shuffled``: of all records."""
-    records = gathered.records.iloc[selection.rows]
+    records = gathered.columns.take(selection.rows)
     hits = expected_hits(records, "pointing_hit", "pointing_chance")
     told = ~np.isnan(hits)
-    chance = mean_observed(numbers(records, "pointing_chance")[told])
+    chance = mean_observed(records.numbers("pointing_chance")[told])
     pointing = pointing_accuracy(records, seed)
+    n_scored = int(records.equals("status", "scored").sum())
     return {
         "class": selection.name,
         "method": selection.method,
         "layer": selection.layer,
-        "n_images": records["file_name"].nunique(),
-        "n_scored": int((records["status"] == "scored").sum()),
-        "n_unscored": int((records["status"] != "scored").sum()),
-        "n_eligible": int(records["eligible"].sum()),
+        "n_images": records.distinct("file_name"),
+        "n_scored": n_scored,
+        "n_unscored": len(records) - n_scored,
+        "n_eligible": int(records.numbers("eligible").sum()),
         **with_limits("accuracy", clustered_rate(*answers)),
         **pointing,
         "pointing_accuracy_15px": mean_observed(
             expected_hits(records, "pointing_hit_15px", "pointing_chance_15px")
         ),
         "pointing_chance": chance,
-        "pointing_chance_cells": mean_observed(numbers(records, "pointing_chance_cells")[told]),
-        "pointing_center": mean_observed(numbers(records, "pointing_center")[told]),
+        "pointing_chance_cells": mean_observed(records.numbers("pointing_chance_cells")[told]),
+        "pointing_center": mean_observed(records.numbers("pointing_center")[told]),
         "pointing_skill": skill(pointing["pointing_accuracy"], chance),
         **mean_of(records, "mask_iou", "mean_iou", seed),
-        "mean_box_iou": mean_observed(numbers(records, "box_iou")),
-        "localisation_accuracy": mean_observed(numbers(records, "localisation_correct")),
+        "mean_box_iou": mean_observed(records.numbers("box_iou")),
+        "localisation_accuracy": mean_observed(records.numbers("localisation_correct")),
         **mean_of(records, "energy_in_box", "energy_in_box", seed),
-        "energy_ceiling": mean_observed(numbers(records, "energy_ceiling")),
+        "energy_ceiling": mean_observed(records.numbers("energy_ceiling")),
         **mean_of(records, "energy_skill", "energy_skill", seed),
         "n_energy_skill": n_observed(records, "energy_skill"),
         "skill_over_shuffled": mean_observed(over_shuffled[selection.rows]),
-        "area_fraction": mean_observed(numbers(records, "area_fraction")),
+        "area_fraction": mean_observed(records.numbers("area_fraction")),
         **background_focused_rate(records),
     }
 
 
-def pointing_accuracy(records: pd.DataFrame, seed: int) -> dict[str, float]:
+def pointing_accuracy(records: Columns, seed: int) -> dict[str, float]:
     """``pointing_accuracy`` with its limits."""
     hits = expected_hits(records, "pointing_hit", "pointing_chance")
-    images = cluster_of(records)
     if not is_even(records).any():
-        return with_limits("pointing_accuracy", clustered_rate(hits, images))
+        return with_limits("pointing_accuracy", clustered_rate(hits, records.clusters))
     # Expectations are no hits to be counted.
-    pointing = with_limits("pointing_accuracy", clustered_mean(hits, images, seed=seed))
+    pointing = with_limits("pointing_accuracy", clustered_mean(hits, records.clusters, seed=seed))
     pointing["pointing_accuracy"] = mean_observed(hits)  # to the last digit what chance is
     return pointing
 
 
-def background_focused_rate(records: pd.DataFrame) -> dict[str, float]:
+def background_focused_rate(records: Columns) -> dict[str, float]:
     """``background_focused_rate`` of the eligible records with its limits, and how many are."""
-    eligible = records["eligible"].to_numpy(bool)
-    focused, images = numbers(records, "background_focused"), cluster_of(records)
+    eligible = records.take(records.numbers("eligible") == 1)
+    focused = eligible.numbers("background_focused")
     return {
-        "n_background_focused": int(np.nansum(focused[eligible])),
-        **with_limits(
-            "background_focused_rate", clustered_rate(focused[eligible], images[eligible])
-        ),
+        "n_background_focused": int(np.nansum(focused)),
+        **with_limits("background_focused_rate", clustered_rate(focused, eligible.clusters)),
     }
 
 
-def mean_of(records: pd.DataFrame, column: str, name: str, seed: int) -> dict[str, float]:
+def mean_of(records: Columns, column: str, name: str, seed: int) -> dict[str, float]:
     """The mean of a column, with its limits, under ``name``."""
-    found = clustered_mean(numbers(records, column), cluster_of(records), seed=seed)
-    return with_limits(name, found)
+    return with_limits(name, clustered_mean(records.numbers(column), records.clusters, seed=seed))
 
 
-def n_observed(records: pd.DataFrame, column: str) -> int:
+def n_observed(records: Columns, column: str) -> int:
     """Records that have a value in the column."""
-    return int((~np.isnan(numbers(records, column))).sum())
-
-
-def cluster_of(records: pd.DataFrame) -> np.ndarray:
-    """int64 (n,): number of each record's cluster of images (:mod:`audit.stages.clusters`)."""
-    return records["cluster"].to_numpy(np.int64)
+    return int((~np.isnan(records.numbers(column))).sum())
 
 
 def with_limits(name: str, found: Estimate) -> dict[str, float]:
@@ -152,26 +149,19 @@ def with_limits(name: str, found: Estimate) -> dict[str, float]:
     return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
 
 
-def is_even(records: pd.DataFrame) -> np.ndarray:
+def is_even(records: Columns) -> np.ndarray:
     """bool (n,): records whose map is the same everywhere by definition: they point nowhere."""
-    return (records["pointing_note"] == EVEN).to_numpy(bool)
+    return records.equals("pointing_note", EVEN)
 
 
-def expected_hits(records: pd.DataFrame, hit: str, chance: str) -> np.ndarray:
+def expected_hits(records: Columns, hit: str, chance: str) -> np.ndarray:
     """float64 (n,): 1 a hit, 0 a miss, NaN unknown; of an even map what a random point would do."""
-    return np.where(is_even(records), numbers(records, chance), numbers(records, hit))
+    return np.where(is_even(records), records.numbers(chance), records.numbers(hit))
 
 
 def skill(rate: float, chance: float) -> float:
     """(rate - chance) / (1 - chance): of means, never a mean of record skills. NaN at chance 1."""
     return (rate - chance) / (1 - chance) if chance < 1 else float("nan")
-
-
-def numbers(records: pd.DataFrame, column: str) -> np.ndarray:
-    """A column as float64, NaN where it was not observed or not chosen."""
-    if column not in records:
-        return np.full(len(records), np.nan)
-    return records[column].to_numpy(np.float64, na_value=np.nan)
 
 
 def json_value(value: Any) -> Any:

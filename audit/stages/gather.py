@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pyarrow.compute as pc
 from audit.config.model import Config
 from audit.errors import AuditError
 from audit.images.duplicates import near_duplicate_groups
+from audit.stages.columns import Columns
 from audit.stages.eligibility import is_baseline
 from audit.stages.judged_grid import on_grid
 from audit.stages.layout import Layout
@@ -125,6 +127,11 @@ class Gathered:
     arrays: Arrays
     images: pd.DataFrame
     objects: pd.DataFrame
+
+    @cached_property
+    def columns(self) -> Columns:
+        """The records' columns, of which rows are taken."""
+        return Columns(self.records)
 
     @property
     def pairs(self) -> list[tuple[str, str]]:

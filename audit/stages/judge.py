@@ -20,10 +20,11 @@ from audit.stages.ambiguity import ambiguity_table
 from audit.stages.calibration import calibrate, lists_of, with_calibrated
 from audit.stages.classes import ALL, class_table, threshold_table
 from audit.stages.clusters import clusters
+from audit.stages.columns import cluster_of, numbers
 from audit.stages.compare_methods import run_compare_methods
 from audit.stages.counts import record_counts, run_counts
 from audit.stages.eligibility import NON_FINITE_OUTPUT, mark_eligible
-from audit.stages.figures import Answers, cluster_of, numbers
+from audit.stages.figures import Answers, places
 from audit.stages.flagged import flagged_table
 from audit.stages.gather import Gathered, configured_order, exclusions, gather
 from audit.stages.layout import Layout
@@ -143,7 +144,10 @@ def _answers(rows: pd.DataFrame) -> Answers:
 
 
 def _by_class(every: Answers, names: pd.Series, classes: list[str]) -> dict[str, Answers]:
-    return {c: Answers(*(values[(names == c).to_numpy()] for values in every)) for c in classes}
+    of_class = places(classes, names)
+    return {
+        c: Answers(*(v[rows] for v in every)) for c, rows in zip(classes, of_class, strict=True)
+    }
 
 
 def excluded_table(

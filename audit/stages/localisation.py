@@ -37,7 +37,8 @@ from audit.stages.coco_boxes import (
     truth,
     write_lines,
 )
-from audit.stages.figures import ALL, Selection, mean_observed, numbers, select
+from audit.stages.columns import Columns, numbers
+from audit.stages.figures import ALL, Selection, mean_observed, select
 from audit.stages.gather import Gathered
 from audit.stages.layout import Layout
 from audit.tables.csv import write_csv
@@ -154,10 +155,10 @@ def _of_own_boxes(
 ) -> dict[str, Any]:
     """Everything that is scored against the boxes of the record's own class."""
     sweep = config.heatmap.sweep
-    records = gathered.records.iloc[rows]
-    row: dict[str, Any] = {"n_scored": int((records["status"] == "scored").sum())}
+    records = gathered.columns.take(rows)
+    row: dict[str, Any] = {"n_scored": int(records.equals("status", "scored").sum())}
     for name in MEANS:
-        values = numbers(records, name)
+        values = records.numbers(name)
         row |= {name: mean_observed(values), f"n_{name}": int((~np.isnan(values)).sum())}
     for suffix, name in BOXES.items():
         row |= _box_acc_columns(_sweep(gathered, name, rows, len(sweep)), sweep, suffix)
@@ -188,9 +189,9 @@ def _pxap_columns(gathered: Gathered, rows: np.ndarray) -> dict[str, Any]:
     return {"pxap": NAN if found is None else found, "n_pxap": int(observed(inside).sum())}
 
 
-def _error_columns(records: pd.DataFrame) -> dict[str, Any]:
+def _error_columns(records: Columns) -> dict[str, Any]:
     """Share of records whose class is not among the top predictions, or whose box misses."""
-    iou, rank = numbers(records, "box_iou"), numbers(records, "target_rank")
+    iou, rank = records.numbers("box_iou"), records.numbers("target_rank")
     known = ~np.isnan(iou) & ~np.isnan(rank)
     row: dict[str, Any] = {"n_localisation_error": int(known.sum())}
     for top in TOPS:

@@ -34,7 +34,9 @@ def run_report(root: Path, progress: Progress) -> Path:
     manifest = run.json(run.layout.manifest)
     model = run.json(run.layout.model) | manifest["mapping"]
     record_pass = RecordPass(run.config, run.layout, model)
-    record_pass.run(scored, shown, [s["name"] for s in manifest["shards"]], progress)
+    listed = [row["class"] for row in run.classes[: parts.LISTED]]
+    averaged = scored[scored["target_class"].isin(listed)]
+    record_pass.run(averaged, shown, [s["name"] for s in manifest["shards"]], progress)
     maps = {name: found.values() for name, found in record_pass.maps.items()}
     data = parts.figures(run, maps, shown, len(scored))
     write_json(root / "report.json", {"schema_version": SCHEMA_VERSION, **data})

@@ -29,8 +29,9 @@ STRATA_HEAD = (
 
 def class_rows(run: Run, data: Mapping[str, Any]) -> list[Row]:
     """Rows with what the table shows; the first also with what their own part shows."""
+    detailed = {row["class"] for row in run.classes[:DETAILED]}
     of_class = {
-        name: _by_class(of_pair(run.table(f"{name}.csv"), run.pair))
+        name: _by_class(of_pair(run.table(f"{name}.csv", detailed), run.pair))
         for name in ("strata", "thresholds", "sensitivity")
     }
     of_class["confirmation"] = _by_class(run.table("confirmation.csv"))

@@ -46,6 +46,8 @@ def choose(
     each = min(max(count // (2 * max(len(classes), 1)), 2), most)
     shown: list[dict[str, Any]] = []
     for name in classes:
+        if len(shown) >= count:
+            break
         mine = records[records["target_class"] == name]
         worst = _worst(mine).head(each)
         drawn = _drawn(mine.drop(worst.index), seed).head(each)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -69,11 +70,11 @@ class Run:
         chosen = (table["method"] == self.pair[0]) & (table["layer"] == self.pair[1])
         return table[chosen].reset_index(drop=True)
 
-    def table(self, name: str) -> list[Row]:
-        """A table's rows; none where the run did not write it."""
+    def table(self, name: str, classes: Set[str] | None = None) -> list[Row]:
+        """A table's rows, of these classes where they are named; none where the run did not write it."""
         hashed = name in self.results.provenance["hashes"]["tables"]
         path = self.results.table(name) if hashed else self.layout.root / name
-        return typed_rows(path) if path.is_file() else []
+        return typed_rows(path, classes) if path.is_file() else []
 
     def json(self, path: Path) -> dict[str, Any]:
         """A file of the run; empty where it is not there."""

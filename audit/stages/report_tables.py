@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,13 @@ TEXTS = frozenset(
 TRUTH = {"True": True, "False": False}
 
 
-def typed_rows(path: Path) -> list[Row]:
-    """Rows of a table: text, float, bool, or None for what was not observed."""
-    return [{name: typed(name, cell) for name, cell in row.items()} for row in read_rows(path)]
+def typed_rows(path: Path, classes: Set[str] | None = None) -> list[Row]:
+    """Rows of a table, of these classes or all: text, float, bool, or None for what was not observed."""
+    return [
+        {name: typed(name, cell) for name, cell in row.items()}
+        for row in read_rows(path)
+        if classes is None or row["class"] in classes
+    ]
 
 
 def typed(column: str, cell: str) -> Any:

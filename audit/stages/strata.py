@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 
 from audit.config.model import Config
+from audit.stages.columns import Columns, numbers
 from audit.stages.figures import (
     background_focused_rate,
     mean_of,
     n_observed,
-    numbers,
     pointing_accuracy,
     select,
     together,
@@ -29,11 +29,6 @@ UNKNOWN, OTHER = "unknown", "other"
 # COCO's limits: areas of 32 x 32 and 96 x 96 pixels of the original.
 BOX_SIZES = (("small", 0.0), ("medium", 32.0**2), ("large", 96.0**2))
 INSTANCES = (("0", 0), ("1", 1), ("2-4", 2), ("5 or more", 5))
-# Columns of a record that a stratum's figures are of: to take them all takes most of the time.
-NEEDED = (
-    "status", "eligible", "cluster", "pointing_note", "pointing_hit", "pointing_chance", "energy_skill",
-    "mask_iou", "background_focused",
-)  # fmt: skip
 COLUMNS = (
     "class", "method", "layer", "by", "stratum", "n_records", "n_scored", "n_eligible", "small",
     "small_eligible",
@@ -60,25 +55,29 @@ def strata_table(
     ``labels``: column of the metadata -> label of each of ``gathered.images``, empty for none.
     """
     splits = _splits(gathered, labels, config)
-    told = gathered.records.filter(NEEDED)
     rows = []
     for method, layer in gathered.pairs:
         selections = select(gathered.records, classes, method, layer)
         for selection in (*selections, together(selections)):
             names = {"class": selection.name, "method": method, "layer": layer}
+            known: dict[bytes, dict[str, Any]] = {}
             for by, strata in splits.items():
-                mine = strata.take(selection.rows)
-                for stratum in mine.categories[np.unique(mine.codes)]:
-                    records = told.iloc[selection.rows[mine == stratum]]
-                    figures = _figures(records, config)
-                    rows.append({**names, "by": by, "stratum": stratum, **figures})
+                codes = strata.codes[selection.rows]
+                for code in np.unique(codes):
+                    mine = selection.rows[codes == code]
+                    # Few records are often in one stratum of several splits, all together.
+                    key = mine.tobytes()
+                    if key not in known:
+                        known[key] = _figures(gathered.columns.take(mine), config)
+                    stratum = strata.categories[code]
+                    rows.append({**names, "by": by, "stratum": stratum, **known[key]})
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _figures(records: pd.DataFrame, config: Config) -> dict[str, Any]:
+def _figures(records: Columns, config: Config) -> dict[str, Any]:
     seed, least = config.audit.seed, config.strata.min_records
-    n_scored = int((records["status"] == "scored").sum())
-    n_eligible = int(records["eligible"].sum())
+    n_scored = int(records.equals("status", "scored").sum())
+    n_eligible = int(records.numbers("eligible").sum())
     return {
         "n_records": len(records),
         "n_scored": n_scored,

@@ -64,19 +64,22 @@ def final_verdicts(
     known; one that is not in it was not run.
     """
     table = judged.assign(heatmap_verdict=judged["verdict"], confirmation_reason=None, fitness=None)
-    for i, row in table.iterrows():
-        if pd.isna(row["verdict"]):
+    names = ["verdict", "reason", "confirmation", "confirmation_reason", "fitness"]
+    columns = {name: table[name].to_numpy(object, copy=True) for name in names}
+    pairs = zip(table["class"], table["method"], table["layer"], strict=True)
+    for i, (name, method, layer) in enumerate(pairs):
+        if pd.isna(columns["verdict"][i]):
             continue
-        changed = confirmed.get(row["class"], {})
-        state = changed.get("state", "not_run")
-        told = fitness.get(f"{row['method']}|{row['layer']}", {})
+        changed = confirmed.get(name, {})
+        told = fitness.get(f"{method}|{layer}", {})
         fit = FITNESS[told["fit"]] if told else "not_run"
-        table.loc[i, ["confirmation", "fitness"]] = [state, fit]
-        table.loc[i, "confirmation_reason"] = changed.get("reason")
-        if fit == "unfit" and row["verdict"] in ("pass", "flagged"):
-            table.loc[i, "verdict"] = "inconclusive"
-            table.loc[i, "reason"] = f"The explanation is not fit to judge by: {told['reason']}"
-    return table
+        columns["confirmation"][i] = changed.get("state", "not_run")
+        columns["confirmation_reason"][i] = changed.get("reason")
+        columns["fitness"][i] = fit
+        if fit == "unfit" and columns["verdict"][i] in ("pass", "flagged"):
+            columns["verdict"][i] = "inconclusive"
+            columns["reason"][i] = f"The explanation is not fit to judge by: {told['reason']}"
+    return table.assign(**columns)
 
 
 def summarise(
