@@ -145,7 +145,7 @@ def test_provenance_names_what_was_used(audited, colour_model):
     root = audited[1]
     found = json.loads((root / "provenance.json").read_text())
     assert found["choices"]["devices"] == ["CPU"] or "GPU" in found["choices"]["devices"][0]
-    assert found["choices"]["batch_sizes"] == [32]
+    assert found["choices"]["batch_sizes"] == [8]
     digest = hashlib.sha256(colour_model.read_bytes()).hexdigest()
     assert found["hashes"]["model"] == {str(colour_model): digest}
     for name, told in found["hashes"]["tables"].items():
