@@ -174,6 +174,12 @@ def test_figures_that_are_in_no_table_lie_beside_it(run):
     assert data["mean_maps"]["red"]["n"] > 5 and len(data["mean_maps"]["red"]["in_box"]) == 24
 
 
+def test_each_class_shows_its_strata_and_its_stability(run):
+    page = (run / "report.html").read_text("utf-8")
+    for part in ("By size, number of objects and other properties", "Stability of the verdict"):
+        assert page.count(f"<h3>{part}</h3>") == 3, part
+
+
 def test_a_changed_table_is_refused(run, tmp_path, focus_audit):
     copy = shutil.copytree(run, tmp_path / "copy")
     with (copy / "strata.csv").open("a") as file:
