@@ -15,12 +15,12 @@ FIRST = (
     "tests/workflow/test_bad_input",
     "tests/workflow/test_report",
     "tests/demo/test_audited",
+    "tests/workflow/test_faults",  # the longest: begun late it would go on long after the time is up
     "tests/models",
     "tests/stages",
     "tests/packaging",
     "tests/workflow/test_slurm",
     "tests/workflow/test_stopping",
-    "tests/workflow/test_faults",
     "tests/prove",
 )
 # What takes many minutes and repeats others on more data.
