@@ -45,10 +45,8 @@ def prove_own(config_file: Path, folder: Path, progress: Progress) -> list[str]:
     from audit.prove.refit import check_head, features_of, fit_head, write_refitted
     from audit.stages.index import build_index
     from audit.stages.inspect import inspect_model, map_classes
-    from audit.stages.runtime import start_model
 
     config = load_settings([config_file])
-    start_model(config)
     model = inspect_model(config)
     index = build_index(config, progress)
     mapping = map_classes(config, model, index.classes)["classes"]

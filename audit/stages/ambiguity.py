@@ -46,7 +46,7 @@ def _counts(records: Columns) -> dict[str, Any]:
     most = max(counts, key=lambda name: counts[name])
     return {
         "n_records": len(records),
-        "n_eligible": int(records.numbers("eligible").sum()),
+        "n_eligible": int(records.equals("eligible", True).sum()),
         **counts,
         "main_reason": most if counts[most] else None,
     }

@@ -7,7 +7,6 @@ what is then computed of a few records.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,23 +35,26 @@ class Columns:
 
     def numbers(self, name: str) -> np.ndarray:
         """float64 (n,), NaN where it was not observed or not chosen."""
-        return self._of(name, lambda: numbers(self._records, name))
+        return self._of("number", name, lambda: numbers(self._records, name))
 
-    def equals(self, name: str, text: str) -> np.ndarray:
-        """bool (n,): where a column of text says so."""
-        return self._of((name, text), lambda: (self._records[name] == text).to_numpy(bool))
+    def equals(self, name: str, value: str | bool) -> np.ndarray:
+        """bool (n,): where a column says so."""
+        return self._of(
+            ("equals", value), name, lambda: (self._records[name] == value).to_numpy(bool)
+        )
 
     def distinct(self, name: str) -> int:
         """How many values a column of text has."""
-        codes = self._of((name,), lambda: pd.factorize(self._records[name])[0])
+        codes = self._of("code", name, lambda: pd.factorize(self._records[name])[0])
         return len(np.unique(codes))
 
     @property
     def clusters(self) -> np.ndarray:
         """int64 (n,): number of each record's cluster of images (:mod:`audit.stages.clusters`)."""
-        return self._of(("cluster", int), lambda: cluster_of(self._records))
+        return self._of("cluster", "cluster", lambda: cluster_of(self._records))
 
-    def _of(self, key: Hashable, made: Callable[[], Any]) -> np.ndarray:
+    def _of(self, what: Hashable, name: str, made: Callable[[], np.ndarray]) -> np.ndarray:
+        key = what, name
         if key not in self._whole:
             self._whole[key] = made()
         return self._whole[key][self._rows]

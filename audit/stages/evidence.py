@@ -67,7 +67,7 @@ def lay_class(
     """A class's scored records (their rows), their maps laid on each other, and the eligible ones."""
     records = gathered.columns.take(selection.rows)
     scored = selection.rows[records.equals("status", "scored")]
-    chosen = np.flatnonzero(gathered.columns.take(scored).numbers("eligible"))
+    chosen = np.flatnonzero(gathered.columns.take(scored).equals("eligible", True))
     maps = class_maps(gathered, selection, scored)
     laid = lay(maps, seed=seed)
     among = laid.take(chosen) if laid.exact else lay(maps.take(chosen), seed=seed)

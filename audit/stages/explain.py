@@ -220,7 +220,7 @@ class Explainer:
     @property
     def batch(self) -> int:
         """Images that go through the model at once."""
-        return self._config.run.batch_size
+        return self._probe.batch
 
     def halve(self) -> None:
         """Trace the model anew for half as many images.
@@ -234,14 +234,13 @@ class Explainer:
                 f"memory ran out with {self.batch} images at once", where="run.batch_size",
                 hint="take fewer methods or layers, or a machine with more memory",
             )  # fmt: skip
-        self._config = with_batch(self._config, self.batch // 2)
-        self._probe = self._probe.traced_again(self._config)
+        self._probe = self._probe.traced_again(with_batch(self._config, self.batch // 2))
         self._others = OtherInputs(self._config, self._probe.blank_inputs())
 
     def explain(self, batch: Sequence[Loaded]) -> None:
         """One forward pass for the batch, then all of its targets; what fails leaves no rows."""
         first = batch[0].pixels
-        pixels = np.zeros((self._probe.batch, *first.shape), np.uint8)
+        pixels = np.zeros((self.batch, *first.shape), np.uint8)
         for slot, item in enumerate(batch):
             pixels[slot] = item.pixels
         others = self._others.batch([item.row["file_name"] for item in batch])

@@ -90,7 +90,7 @@ def figures(
         "n_images": records.distinct("file_name"),
         "n_scored": n_scored,
         "n_unscored": len(records) - n_scored,
-        "n_eligible": int(records.numbers("eligible").sum()),
+        "n_eligible": int(records.equals("eligible", True).sum()),
         **with_limits("accuracy", clustered_rate(*answers)),
         **pointing,
         "pointing_accuracy_15px": mean_observed(
@@ -126,7 +126,7 @@ def pointing_accuracy(records: Columns, seed: int) -> dict[str, float]:
 
 def background_focused_rate(records: Columns) -> dict[str, float]:
     """``background_focused_rate`` of the eligible records with its limits, and how many are."""
-    eligible = records.take(records.numbers("eligible") == 1)
+    eligible = records.take(records.equals("eligible", True))
     focused = eligible.numbers("background_focused")
     return {
         "n_background_focused": int(np.nansum(focused)),

@@ -77,7 +77,7 @@ def strata_table(
 def _figures(records: Columns, config: Config) -> dict[str, Any]:
     seed, least = config.audit.seed, config.strata.min_records
     n_scored = int(records.equals("status", "scored").sum())
-    n_eligible = int(records.numbers("eligible").sum())
+    n_eligible = int(records.equals("eligible", True).sum())
     return {
         "n_records": len(records),
         "n_scored": n_scored,

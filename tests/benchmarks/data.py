@@ -11,6 +11,7 @@ import yaml
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 WIDTH, HEIGHT = 500, 375
+LARGE = (4000, 3000)
 JPEG_QUALITY = 88
 CLASSES = {"c0": 281, "c1": 282, "c2": 283, "c3": 285}
 
@@ -26,6 +27,15 @@ def write_images(folder: Path, count: int) -> None:
         rng = np.random.default_rng([7, number])
         picture = _crop(sources, number, rng) if sources else texture(rng)
         cv2.imwrite(str(path), picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+
+
+def large_jpeg(picture: np.ndarray, seed: int, grain: float = 0.0) -> bytes:
+    """A picture, BGR, made twelve megapixels large, with a sensor's grain (grey levels), as JPEG."""
+    large = cv2.resize(picture, LARGE, interpolation=cv2.INTER_CUBIC)
+    if grain:
+        noise = np.random.default_rng(seed).normal(0, grain, large.shape)
+        large = np.clip(large + noise, 0, 255).astype(np.uint8)
+    return cv2.imencode(".jpg", large, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
 
 
 def _crop(sources: list[np.ndarray], number: int, rng: np.random.Generator) -> np.ndarray:

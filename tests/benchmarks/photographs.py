@@ -12,9 +12,8 @@ import numpy as np
 from audit.config.load import parse_config
 from audit.images import read_header
 from audit.stages.explain import fingerprint, model_input
-from tests.benchmarks.data import SHARED, texture
+from tests.benchmarks.data import SHARED, large_jpeg, texture
 
-SIZE = (4000, 3000)
 FACTS = SimpleNamespace(channels=3, input_width=224, input_height=224)
 
 
@@ -49,14 +48,10 @@ def config(interpolation: str, decode: str):
 
 
 def encoded(number: int) -> bytes:
-    """A photograph made larger, every other one with the grain of a sensor, as JPEG."""
-    rng = np.random.default_rng(number)
+    """A photograph made larger, every other one with grain."""
     paths = sorted((SHARED / "voc2012_100/images").glob("*.jpg"))
-    small = cv2.imread(str(paths[number])) if paths else texture(rng)
-    large = cv2.resize(small, SIZE, interpolation=cv2.INTER_CUBIC)
-    if number % 2:
-        large = np.clip(large + rng.normal(0, 6, large.shape), 0, 255).astype(np.uint8)
-    return cv2.imencode(".jpg", large, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
+    small = cv2.imread(str(paths[number])) if paths else texture(np.random.default_rng(number))
+    return large_jpeg(small, number, 6 * (number % 2))
 
 
 def _cost(data: bytes, settings) -> tuple[float, np.ndarray]:

@@ -10,15 +10,11 @@ from audit.stages.workflow import TABLES
 from tests.workflow import one_slurm
 from tests.workflow.cluster_environment import python_with
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-DATA = REPOSITORY.parent / "shared" / "data"
+from .sources import KANGAROOS, MOBILENET_V2, NEEDS_DATA
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not DATA.is_dir(), reason="needs ../shared/data, which is not part of a clone"
-    ),
-]
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+pytestmark = NEEDS_DATA
 
 
 @pytest.fixture
@@ -30,17 +26,8 @@ def test_kangaroos_in_several_shards(cluster, tmp_path, write_config, focus_audi
     python = python_with("snakemake_executor_plugin_slurm")
     values = {
         "audit": {"name": "kangaroos"},
-        "model": {
-            "path": str(DATA / "weights/mobilenet_v2_100_224_imagenet.keras"),
-            "labels": str(DATA / "weights/imagenet_class_index.json"),
-            "preprocess": "mobilenet_v2",
-        },
-        "dataset": {
-            "format": "voc",
-            "annotations": str(DATA / "kangaroo/annots"),
-            "images": str(DATA / "kangaroo/images"),
-            "classes": str(DATA / "imagenet_mapping.json"),
-        },
+        "model": MOBILENET_V2,
+        "dataset": KANGAROOS,
         "gate": {"overall": {"min_judged": 0}, "classes": {"flagged": "warn"}, "fitness": "any"},
         "run": {"shard_size": 60},
     }

@@ -11,16 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+from .sources import DATA, MOBILENET_V2, NEEDS_DATA
+
 WEIGHTS = DATA / "weights"
 VOC100 = DATA / "voc2012_100"
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not DATA.is_dir(), reason="needs ../shared/data, which is not part of a clone"
-    ),
-]
+pytestmark = NEEDS_DATA
 
 # Within .015 of the reference, by class: how many records, pointing at tolerance 0, mean energy in
 # the box, mean energy skill and over how many records it is defined, mask IoU and box IoU at .15.
@@ -62,13 +58,6 @@ def per_class(root):
 
 def counts(root):
     return json.loads((root / "summary.json").read_text())["counts"]
-
-
-MOBILENET_V2 = {
-    "path": WEIGHTS / "mobilenet_v2_100_224_imagenet.keras",
-    "labels": WEIGHTS / "imagenet_class_index.json",
-    "preprocess": "mobilenet_v2",
-}
 
 
 @pytest.fixture(scope="module")

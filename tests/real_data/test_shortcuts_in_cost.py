@@ -1,7 +1,5 @@
 """What may be saved on a real network: the answers stay within the tolerance that the manual states."""
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pandas as pd
@@ -11,37 +9,12 @@ from audit.config.load import parse_config
 from audit.images import read_header
 from audit.models.probe import ModelProbe
 from audit.stages.explain import model_input
+from tests.benchmarks.data import large_jpeg
 from tests.models.test_runtime import has_bfloat16
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+from .sources import DATA, KANGAROOS, MOBILENET_V2, NEEDS_DATA
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not DATA.is_dir(), reason="needs ../shared/data, which is not part of a clone"
-    ),
-]
-MODEL = {
-    "path": str(DATA / "weights/mobilenet_v2_100_224_imagenet.keras"),
-    "labels": str(DATA / "weights/imagenet_class_index.json"),
-    "preprocess": "mobilenet_v2",
-}
-KANGAROOS = {
-    "format": "voc",
-    "annotations": str(DATA / "kangaroo/annots"),
-    "images": str(DATA / "kangaroo/images"),
-    "classes": str(DATA / "imagenet_mapping.json"),
-}
-
-
-def photographs(count):
-    """Photographs of 12 megapixels, with the grain of a sensor: fruits and kangaroos made larger."""
-    rng = np.random.default_rng(0)
-    paths = sorted((DATA / "kangaroo/images").glob("*.jpg"))[:count]
-    for path in paths:
-        large = cv2.resize(cv2.imread(str(path)), (4000, 3000), interpolation=cv2.INTER_CUBIC)
-        grainy = np.clip(large + rng.normal(0, 6, large.shape), 0, 255).astype(np.uint8)
-        yield cv2.imencode(".jpg", grainy, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
+pytestmark = NEEDS_DATA
 
 
 def test_large_photographs_decoded_at_a_part_of_their_size():
@@ -49,7 +22,7 @@ def test_large_photographs_decoded_at_a_part_of_their_size():
         resize = {"interpolation": "area", "decode": decode}
         values = {
             "audit": {"name": "x"},
-            "model": {**MODEL, "resize": resize},
+            "model": {**MOBILENET_V2, "resize": resize},
             "dataset": KANGAROOS,
         }
         return parse_config(values, "test")
@@ -57,7 +30,10 @@ def test_large_photographs_decoded_at_a_part_of_their_size():
     probe = ModelProbe(config("full"), needs_layer=False)
     answers = {"full": [], "reduced": []}
     batch = np.zeros((probe.batch, 224, 224, 3), np.uint8)
-    files = list(photographs(24))
+    files = [
+        large_jpeg(cv2.imread(str(path)), number, grain=6)
+        for number, path in enumerate(sorted((DATA / "kangaroo/images").glob("*.jpg"))[:24])
+    ]
     for decode, found in answers.items():
         for k, data in enumerate(files):
             batch[k] = model_input(data, read_header(data), config(decode), probe.facts)[1]
@@ -75,7 +51,7 @@ def test_half_precision_on_a_processor(tmp_path, write_config, focus_audit):
     found = []
     for precision in ("float32", "mixed_bfloat16"):
         values = {
-            "audit": {"name": "kangaroos"}, "model": MODEL, "dataset": KANGAROOS,
+            "audit": {"name": "kangaroos"}, "model": MOBILENET_V2, "dataset": KANGAROOS,
             "confirm": {"classes": "none"}, "sanity": {"images": 0}, "gate": {"fitness": "any"},
             "run": {"precision": precision},
         }  # fmt: skip
