@@ -189,33 +189,34 @@ def colours(tmp_path_factory) -> ColourWorld:
     return world
 
 
+def colour_values(world: ColourWorld, model: Path, **sections: dict) -> dict:
+    """The config of an audit of a world; sections given are laid over the usual ones."""
+    values = {
+        "audit": {"name": "colours"},
+        "model": {"path": str(model), "preprocess": "scale_0_1"},
+        "dataset": {
+            "format": "coco",
+            "annotations": str(world.annotations),
+            "images": str(world.folder / "images"),
+            "classes": {name: i for i, name in enumerate(CLASSES)},
+        },
+        # Few pictures: a class is judged from five on.
+        "flags": {"min_eligible": 5},
+        "report": {"overlays_flagged": 3, "overlays_sample": 2},
+        # These tests ask what an audit finds, and not whether that may ship.
+        "gate": {"overall": {"min_judged": 0}, "classes": {"flagged": "warn"}},
+        "run": {"batch_size": 8, "threads": 2},
+    }
+    for name, section in sections.items():
+        both = isinstance(section, dict) and isinstance(values.get(name), dict)
+        values[name] = {**values[name], **section} if both else section
+    return values
+
+
 @pytest.fixture(scope="session")
 def colour_config(colour_model):
-    """Builds the config of an audit of a world; sections given are laid over the usual ones."""
-
-    def build(world: ColourWorld, **sections: dict) -> dict:
-        values = {
-            "audit": {"name": "colours"},
-            "model": {"path": str(colour_model), "preprocess": "scale_0_1"},
-            "dataset": {
-                "format": "coco",
-                "annotations": str(world.annotations),
-                "images": str(world.folder / "images"),
-                "classes": {name: i for i, name in enumerate(CLASSES)},
-            },
-            # Few pictures: a class is judged from five on.
-            "flags": {"min_eligible": 5},
-            "report": {"overlays_flagged": 3, "overlays_sample": 2},
-            # These tests ask what an audit finds, and not whether that may ship.
-            "gate": {"overall": {"min_judged": 0}, "classes": {"flagged": "warn"}},
-            "run": {"batch_size": 8, "threads": 2},
-        }
-        for name, section in sections.items():
-            both = isinstance(section, dict) and isinstance(values.get(name), dict)
-            values[name] = {**values[name], **section} if both else section
-        return values
-
-    return build
+    """Builds the config of an audit of a world, as :func:`colour_values` does."""
+    return lambda world, **sections: colour_values(world, colour_model, **sections)
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from audit.progress import Progress
 
 SHARD_VERBS = ("explain", "score")
+PARALLEL_VERBS = ("index", "score")
 MISSING = "run the stages before this one; where it is damaged, delete it first"
 
 
@@ -30,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_log_format(parser)
     if verb in SHARD_VERBS:
         parser.add_argument("--shard", required=True, help="name of the shard")
-    if verb == "score":
+    if verb in PARALLEL_VERBS:
         parser.add_argument("--jobs", type=int, default=1, help="processes")
 
 
@@ -73,7 +74,7 @@ def _stage(args: argparse.Namespace, progress: Progress) -> None:
     if args.verb == "index":
         from audit.stages.index import run_index
 
-        run_index(config, layout, model, progress)
+        run_index(config, layout, model, progress, args.jobs)
         return
     manifest = read_json(layout.manifest, MISSING)
     found = {**model, **manifest["mapping"]}

@@ -16,6 +16,7 @@ MAX_PIXELS = 178_956_970
 MAX_SCANS = 20
 MAX_SCANNED = 2_000_000_000  # scans times pixels, which more scans than that may come to
 SCAN = b"\xff\xda"  # begins one; in the pictures' own data it cannot stand
+SHORTEST_SCAN = 10  # bytes of its header alone
 # The EXIF tag of orientation, and the values that swap width and height.
 ORIENTATION_TAG = 0x0112
 SIDEWAYS = (5, 6, 7, 8)
@@ -43,6 +44,9 @@ class UnreadableImage(Exception):
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+
+    def __reduce__(self) -> tuple[type, tuple[str, str]]:
+        return type(self), (self.reason, self.detail)  # from one process to another
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +101,17 @@ def open_image(data: bytes) -> Image.Image:
     pixels = image.width * image.height
     if pixels > MAX_PIXELS:
         raise UnreadableImage("too_large", f"{image.width}x{image.height} pixels")
-    scans = data.count(SCAN) if image.format in ("JPEG", "MPO") else 0
+    if image.format in ("JPEG", "MPO"):
+        _check_scans(data, pixels)
+    return image
+
+
+def _check_scans(data: bytes, pixels: int) -> None:
+    if len(data) // SHORTEST_SCAN * pixels <= MAX_SCANNED:
+        return  # a small picture, whose file has no room for that many: nothing has to be counted
+    scans = data.count(SCAN)
     if scans > MAX_SCANS and scans * pixels > MAX_SCANNED:
         raise UnreadableImage("too_many_scans", f"{scans} scans of {pixels} pixels")
-    return image
 
 
 def read_header(data: bytes) -> ImageHeader:

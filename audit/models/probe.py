@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -96,6 +96,7 @@ class ModelProbe:
             self._layers = find_layers(self._trace, scores, self.batch, config.explain)
         self._explain = config.explain
         self._made: dict[Any, Any] = {}
+        self._making = RLock()  # several batches may be asked about at once
         self._read: dict[int, np.ndarray] = {}
         if not self._outputs.settled:
             self._outputs = self._outputs.told_apart(self._on_noise(size))
@@ -211,16 +212,18 @@ class ModelProbe:
 
     # -- callables, each made when it is first needed
 
-    @cached_property
+    @property
     def _forward(self) -> Any:
         trace = self._trace
+        feeds = [trace.pixels, *trace.extras.values()]
         fetches = [self._outputs.tensor, trace.output, *(layer.tensor for layer in self._layers)]
-        return trace.callable([trace.pixels, *trace.extras.values()], fetches)
+        return self._once("forward", lambda: trace.callable(feeds, fetches))
 
     def _once(self, key: Any, make: Callable[[], Any]) -> Any:
-        if key not in self._made:
-            self._made[key] = make()
-        return self._made[key]
+        with self._making:
+            if key not in self._made:
+                self._made[key] = make()
+            return self._made[key]
 
     def _forget(self) -> None:
         """Drop what holds weights; callables read the model's variables each time."""

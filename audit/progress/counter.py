@@ -8,6 +8,7 @@ import os
 import time
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 from typing import TextIO
 
 from audit.progress.events import Event
@@ -48,6 +49,7 @@ class Progress:
         self._done = 0.0
         self._what = ""
         self._meter = Meter()
+        self._lock = Lock()
         self._told = self._renewed = self._kept = time.monotonic()
 
     def start(self, total: int, what: str) -> None:
@@ -58,7 +60,11 @@ class Progress:
         self._keep(self._told)
 
     def step(self, count: float = 1) -> None:
-        """Count ``count`` steps more; a part of one where a step takes long."""
+        """Count ``count`` steps more; a part of one where a step takes long. From any thread."""
+        with self._lock:
+            self._step(count)
+
+    def _step(self, count: float) -> None:
         self._done += count
         self._meter.count(self._done)
         now = time.monotonic()
@@ -78,8 +84,9 @@ class Progress:
         self._keep(time.monotonic())
 
     def say(self, text: str) -> None:
-        """A plain line."""
-        self._tell(Event(self.label, "message", text, self._shard))
+        """A plain line. From any thread."""
+        with self._lock:
+            self._tell(Event(self.label, "message", text, self._shard))
 
     def begin(self) -> None:
         """The stage starts: for machines alone."""

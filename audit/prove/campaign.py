@@ -16,6 +16,7 @@ from typing import Any
 
 from audit.errors import AuditError
 from audit.prove.plan import Cell, Plan
+from audit.stages.ahead import end_with_parent
 from audit.tables.atomic import write_json
 
 Row = dict[str, Any]
@@ -132,7 +133,8 @@ def _in_processes(cells: Sequence[Cell], jobs: int, work: Callable[[Cell], Row])
 
 def _round(cells: Sequence[Cell], jobs: int, work: Callable[[Cell], Row]) -> Iterator[Row]:
     """Some cells by one pool."""
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, context, initializer=end_with_parent) as pool:
         futures = [pool.submit(work, cell) for cell in cells]
         try:
             for future in as_completed(futures):

@@ -21,7 +21,7 @@ from audit.geometry.frames import box_to_input, frame_of
 from audit.progress import Progress
 from audit.prove.textures import TEXTURES
 from audit.records import Box
-from audit.stages.explain import header_of, image_key, image_placement, load_ahead
+from audit.stages.loading import header_of, image_key, image_placement, load_ahead
 from audit.stages.runtime import thread_count
 
 FAMILY = "bricks"

@@ -17,8 +17,8 @@ from audit.geometry import Placement, Window, box_to_input, frame_of
 from audit.images import UnreadableImage
 from audit.records import Box
 from audit.stages.confirm_plan import BACKGROUND, CONTROL, CONTROL_STREAM
-from audit.stages.explain import INDEX_COLUMNS, header_of, image_key, image_placement, load_image
 from audit.stages.layout import Layout
+from audit.stages.loading import INDEX_COLUMNS, header_of, image_key, image_placement, load_image
 from audit.statistics import MAX_CONTROL_AREA
 from audit.tables.parquet import iterate_rows
 

@@ -15,7 +15,7 @@ from audit.errors import AuditError, nearest
 from audit.fills import FILLS, Fill
 from audit.stages.classes import ALL
 from audit.stages.eligibility import of_baselines
-from audit.stages.explain import image_key
+from audit.stages.loading import image_key
 from audit.statistics import MAX_CONTROL_AREA
 
 OBJECT, BACKGROUND, CONTROL = "object", "background", "control"

@@ -1,18 +1,19 @@
 """``explain``: one shard through the model: predictions and heatmaps, in one pass.
 
 Decoding runs ahead in threads; the model sees batches of exactly the configured size, the last one
-padded, so that results do not depend on the shard an image is in.
+padded, so that results do not depend on the shard an image is in. On a CPU some batches are explained
+side by side and written in their order, so that no thread waits for what one alone can do.
 """
 
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 
 import cv2
@@ -20,25 +21,24 @@ import numpy as np
 import pyarrow as pa
 
 from audit.config.model import Config
-from audit.digest import digest_json
 from audit.errors import AuditError
 from audit.explain import NO_LAYER, ClassScore, Method, Question, Wanted
-from audit.geometry import Placement, placement
 from audit.heatmaps import FLAT_MAP, encode, maximum
-from audit.images import ImageHeader, UnreadableImage, decode, fit, read_file, reduction
 from audit.metrics.scene import EVEN
-from audit.models.probe import Forward, ModelFacts, ModelProbe
-from audit.models.runtime import device_name, ran_out_of_memory
+from audit.models.probe import Forward, ModelProbe
+from audit.models.runtime import SIDE_BY_SIDE, device_kind, device_name, ran_out_of_memory
 from audit.progress import Progress
+from audit.stages.ahead import in_order
 from audit.stages.eligibility import NON_FINITE_OUTPUT
 from audit.stages.inspect import check_same_model, methods_of, needs_layer
 from audit.stages.layout import Layout
+from audit.stages.loading import INDEX_COLUMNS, Loaded, image_key, load_ahead
 from audit.stages.metadata import OtherInputs
 from audit.stages.pace import Pace
 from audit.stages.runtime import start_model, thread_count, with_batch
 from audit.stages.targets import Target, TargetChooser, output_rank
 from audit.tables.atomic import write_json
-from audit.tables.parquet import TableWriter, count_rows, iterate_rows, open_table
+from audit.tables.parquet import count_rows, iterate_rows, open_table
 
 RECORD_SCHEMA = pa.schema(
     [
@@ -74,23 +74,6 @@ IMAGE_SCHEMA = pa.schema(
         ("fingerprint", pa.binary()),
     ]
 )
-# Columns of the index that this stage reads; the annotations' own details stay on disk.
-INDEX_COLUMNS = [
-    "file_name", "path", "format", "mode", "stored_width", "stored_height", "orientation", "objects",
-]  # fmt: skip
-FINGERPRINT_SIZE = 16
-# Grey levels by which a neighbour has to be brighter.
-FINGERPRINT_STEP = 3
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """An image ready for the model, or the reason why it is not."""
-
-    row: dict[str, Any]
-    pixels: np.ndarray | None
-    fingerprint: bytes
-    fault: UnreadableImage | None
 
 
 def run_explain(
@@ -119,23 +102,35 @@ def explain_shard(
     )  # fmt: skip
     rows = iterate_rows(layout.index(shard), INDEX_COLUMNS)
     count = count_rows(layout.index(shard))
-    pace = Pace(progress, methods_of(config), count)
+    explainer = Explainer(config, probe, chooser, Pace(progress, methods_of(config), count))
+    at_once = batches_at_once(config)
+    seconds = Counter(dict.fromkeys(explainer.parts, 0.0))
+    explained = 0
     progress.start(count, "images explained")
     with (
         open_table(layout.explained(shard), RECORD_SCHEMA) as records,
         open_table(layout.seen(shard), IMAGE_SCHEMA) as images,
-        ThreadPoolExecutor(max_workers=thread_count(config)) as pool,
+        ThreadPoolExecutor(max_workers=thread_count(config)) as decoders,
+        ThreadPoolExecutor(max_workers=at_once) as models,
     ):
-        loaded = load_ahead(pool, rows, config, probe.facts, ahead=4 * probe.batch)
-        batches = _batches(loaded, probe.batch, images, progress)
-        explainer = Explainer(config, probe, chooser, records, images, pace)
-        for batch in batches:
-            _explain(explainer, batch, progress)
+        loaded = load_ahead(decoders, rows, config, probe.facts, (3 + at_once) * probe.batch)
+        batches = _batches(loaded, probe.batch)
+        parts = map(explainer.explain, batches)
+        if at_once > 1:
+            parts = in_order(models, explainer.explain, batches, at_once + 1)
+        for part in parts:
+            for row in part.images:
+                images.append(row)
+            for row in part.records:
+                records.append(row)
+            explained += part.explained
+            seconds.update(part.seconds)
         write_json(
             layout.timing(shard),
             {
-                "images": explainer.explained,
-                "seconds": explainer.seconds,
+                "images": explained,
+                # Of those that work side by side, each has its share of the time.
+                "seconds": {name: value / at_once for name, value in seconds.items()},
                 "device": device_name(),
                 "batch_size": explainer.batch,
             },
@@ -143,27 +138,15 @@ def explain_shard(
     progress.finish()
 
 
-def _explain(explainer: Explainer, images: Sequence[Loaded], progress: Progress) -> None:
-    """Where memory runs out, the same again in batches of half, and so from then on."""
-    done = 0
-    while done < len(images):
-        batch = images[done : done + explainer.batch]
-        if _fits(explainer, batch):
-            done += len(batch)
-        else:
-            explainer.halve()
-            progress.say(f"memory ran out; going on with {explainer.batch} images at once")
+def batches_at_once(config: Config) -> int:
+    """How many batches are explained side by side: :data:`SIDE_BY_SIDE` on a CPU's threads.
 
-
-def _fits(explainer: Explainer, batch: Sequence[Loaded]) -> bool:
-    """Explain a batch; False where memory ran out, of which nothing is held on to here."""
-    try:
-        explainer.explain(batch)
-    except Exception as error:
-        if not ran_out_of_memory(error):
-            raise
-        return False
-    return True
+    One where a method makes passes of its own, since it keeps the processor busy by itself and tells
+    how far it is; or goes back to the pixels, since that holds every layer's values. One on a GPU,
+    whose memory is dearer, and which was not measured.
+    """
+    simple = all(m.level != "input" and m.passes is None for m, _ in methods_of(config))
+    return min(SIDE_BY_SIDE, thread_count(config)) if simple and device_kind() == "CPU" else 1
 
 
 @dataclass(frozen=True)
@@ -194,72 +177,134 @@ def runs_of(config: Config, probe: ModelProbe) -> list[Run]:
     return sorted(runs, key=lambda run: (run.method.name, run.layer))
 
 
+@dataclass
+class Explained:
+    """What came of a batch: rows of the two tables, and the seconds that each part of it took."""
+
+    images: list[dict[str, Any]]
+    records: list[dict[str, Any]] = field(default_factory=list)
+    seconds: Counter[str] = field(default_factory=Counter)
+    explained: int = 0
+
+    def add(self, other: Explained) -> None:
+        """Append what came of further images."""
+        self.images += other.images
+        self.records += other.records
+        self.seconds.update(other.seconds)
+        self.explained += other.explained
+
+    @contextmanager
+    def timed(self, part: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self.seconds[part] += time.perf_counter() - began
+
+
+@dataclass(frozen=True)
+class Traced:
+    """The model at one batch size, with what its other inputs are fed."""
+
+    probe: ModelProbe
+    others: OtherInputs
+
+
 class Explainer:
-    """Takes batches of loaded images and writes their rows."""
+    """Turns batches of loaded images into rows; several batches may be asked about at once."""
 
     def __init__(
-        self,
-        config: Config,
-        probe: ModelProbe,
-        chooser: TargetChooser,
-        records: TableWriter,
-        images: TableWriter,
-        pace: Pace,
+        self, config: Config, probe: ModelProbe, chooser: TargetChooser, pace: Pace
     ) -> None:
         self._config = config
-        self._probe = probe
         self._chooser = chooser
-        self._records = records
-        self._images = images
         self._pace = pace
-        self._others = OtherInputs(config, probe.blank_inputs())
         self._runs = runs_of(config, probe)
-        self.seconds = dict.fromkeys(["forward", *(run.name for run in self._runs)], 0.0)
-        self.explained = 0
+        self._traced = self._with(probe)
+        self._halving = Lock()
+
+    @property
+    def parts(self) -> list[str]:
+        """What the seconds are told of."""
+        return ["forward", *(run.name for run in self._runs)]
 
     @property
     def batch(self) -> int:
         """Images that go through the model at once."""
-        return self._probe.batch
+        return self._traced.probe.batch
 
-    def halve(self) -> None:
-        """Trace the model anew for half as many images.
+    def explain(self, loaded: Sequence[Loaded]) -> Explained:
+        """Those that could be read, in their order, after those that could not.
+
+        Where memory runs out, the same again in batches of half, and so from then on.
 
         Raises
         ------
-        AuditError: there is no half of it.
+        AuditError: there is no half of a batch.
         """
-        if self.batch < 4:
-            raise AuditError(
-                f"memory ran out with {self.batch} images at once", where="run.batch_size",
-                hint="take fewer methods or layers, or a machine with more memory",
-            )  # fmt: skip
-        self._probe = self._probe.traced_again(with_batch(self._config, self.batch // 2))
-        self._others = OtherInputs(self._config, self._probe.blank_inputs())
+        out = Explained([_fault_row(item) for item in loaded if item.fault])
+        self._pace.finish(len(out.images))
+        rest = [item for item in loaded if item.fault is None]
+        while rest:
+            traced = self._traced
+            batch = rest[: traced.probe.batch]
+            part = self._fitting(traced, batch)
+            if part is None:
+                self._halve(traced)
+            else:
+                out.add(part)
+                rest = rest[len(batch) :]
+        return out
 
-    def explain(self, batch: Sequence[Loaded]) -> None:
-        """One forward pass for the batch, then all of its targets; what fails leaves no rows."""
-        first = batch[0].pixels
-        pixels = np.zeros((self.batch, *first.shape), np.uint8)
+    def _fitting(self, traced: Traced, batch: Sequence[Loaded]) -> Explained | None:
+        """None where memory ran out, of which nothing is held on to here."""
+        try:
+            return self._explained(traced, batch)
+        except Exception as error:
+            if not ran_out_of_memory(error):
+                raise
+            return None
+
+    def _halve(self, traced: Traced) -> None:
+        """Trace the model anew for half as many images, unless another batch has led to it."""
+        with self._halving:
+            if self._traced is not traced:
+                return
+            size = traced.probe.batch
+            if size < 4:
+                raise AuditError(
+                    f"memory ran out with {size} images at once", where="run.batch_size",
+                    hint="take fewer methods or layers, or a machine with more memory",
+                )  # fmt: skip
+            self._traced = self._with(
+                traced.probe.traced_again(with_batch(self._config, size // 2))
+            )
+            self._pace.say(f"memory ran out; going on with {self.batch} images at once")
+
+    def _with(self, probe: ModelProbe) -> Traced:
+        return Traced(probe, OtherInputs(self._config, probe.blank_inputs()))
+
+    def _explained(self, traced: Traced, batch: Sequence[Loaded]) -> Explained:
+        """One forward pass for the batch, then all of its targets."""
+        probe = traced.probe
+        pixels = np.zeros((probe.batch, *batch[0].pixels.shape), np.uint8)
         for slot, item in enumerate(batch):
             pixels[slot] = item.pixels
-        others = self._others.batch([item.row["file_name"] for item in batch])
-        with self._timed("forward"):
-            forward = self._probe.forward(pixels, others)
+        others = traced.others.batch([item.row["file_name"] for item in batch])
+        out = Explained([], explained=len(batch))
+        with out.timed("forward"):
+            forward = probe.forward(pixels, others)
         seen = [self._seen(item, forward.probabilities[k]) for k, item in enumerate(batch)]
+        out.images += [row for row, _ in seen]
         jobs = [(slot, target) for slot, (_, targets) in enumerate(seen) for target in targets]
-        question = self._question(batch, forward, jobs)
-        self._pace.begin(question, len(batch), lambda: self._probe.forward(pixels, others))
-        maps = [self._heatmaps(run, question) for run in self._runs]
-        for row, _ in seen:
-            self._images.append(row)
+        question = self._question(probe, batch, forward, jobs)
+        self._pace.begin(question, len(batch), lambda: probe.forward(pixels, others))
+        maps = [self._heatmaps(run, question, out) for run in self._runs]
         for place, (slot, target) in enumerate(jobs):
             shared = self._about(batch[slot], target, forward.probabilities[slot])
             shared["target_score"] = float(question.values[place])
             for run, of_run in zip(self._runs, maps, strict=True):
-                self._records.append({**shared, **_map_columns(run, of_run[place])})
-        self.explained += len(batch)
-        self._pace.finish()
+                out.records.append({**shared, **_map_columns(run, of_run[place])})
+        self._pace.finish(len(batch))
+        return out
 
     def _seen(self, item: Loaded, probabilities: np.ndarray) -> tuple[dict[str, Any], list[Target]]:
         """The image's own row, and its targets."""
@@ -278,25 +323,23 @@ class Explainer:
         return {**row, **answer}, targets
 
     def _question(
-        self, batch: Sequence[Loaded], forward: Forward, jobs: Sequence[tuple[int, Target]]
+        self,
+        probe: ModelProbe,
+        batch: Sequence[Loaded],
+        forward: Forward,
+        jobs: Sequence[tuple[int, Target]],
     ) -> Question:
-        facts, seed = self._probe.facts, self._config.audit.seed
+        facts, seed = probe.facts, self._config.audit.seed
         wanted = [
             Wanted(slot, ClassScore(target.outputs, facts.score, facts.activation))
             for slot, target in jobs
         ]
         keys = [image_key(item.row["file_name"], seed) for item in batch]
-        return Question(self._probe, forward, wanted, keys, self._config.explain.grid, seed)
+        return Question(probe, forward, wanted, keys, self._config.explain.grid, seed)
 
-    def _heatmaps(self, run: Run, question: Question) -> np.ndarray:
-        with self._timed(run.name):
+    def _heatmaps(self, run: Run, question: Question, out: Explained) -> np.ndarray:
+        with out.timed(run.name):
             return run.method.heatmaps(question.trace(run.place), run.options)
-
-    @contextmanager
-    def _timed(self, name: str) -> Iterator[None]:
-        began = time.perf_counter()
-        yield
-        self.seconds[name] += time.perf_counter() - began
 
     def _about(self, item: Loaded, target: Target, probabilities: np.ndarray) -> dict[str, Any]:
         """What all of a target's rows say alike."""
@@ -330,113 +373,25 @@ def _map_columns(run: Run, heatmap: np.ndarray) -> dict[str, Any]:
     }
 
 
-def image_key(file_name: str, seed: int) -> int:
-    """64 bits for what is random about an image: the same in any batch and shard."""
-    return int(digest_json([seed, file_name])[:16], 16)
-
-
 def annotated_classes(objects: Sequence[dict[str, Any]]) -> list[str]:
     """Classes with an object in the image, ignored ones too, sorted."""
     return sorted({o["class_name"] for o in objects})
 
 
-def load_ahead(
-    pool: ThreadPoolExecutor,
-    rows: Iterable[dict[str, Any]],
-    config: Config,
-    facts: ModelFacts,
-    ahead: int,
-) -> Iterator[Loaded]:
-    """Images in order, decoded up to ``ahead`` of the one that is asked for."""
-    waiting: deque[Future[Loaded]] = deque()
-    for row in rows:
-        waiting.append(pool.submit(load_image, row, config, facts))
-        if len(waiting) >= ahead:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
+def _fault_row(item: Loaded) -> dict[str, Any]:
+    name, fault = item.row["file_name"], item.fault
+    return {"file_name": name, "fault": fault.reason, "detail": fault.detail}
 
 
-def load_image(row: dict[str, Any], config: Config, facts: ModelFacts) -> Loaded:
-    """Read, decode and resize one image; a fault of the file is kept, not raised."""
-    header = header_of(row)
-    try:
-        pixels, small = model_input(read_file(Path(row["path"])), header, config, facts)
-    except UnreadableImage as fault:
-        return Loaded(row, None, b"", fault)
-    return Loaded(row, small, fingerprint(pixels), None)
-
-
-def model_input(
-    data: bytes, header: ImageHeader, config: Config, facts: ModelFacts
-) -> tuple[np.ndarray, np.ndarray]:
-    """The whole image as it was decoded, and the model's input, both uint8.
-
-    Raises
-    ------
-    UnreadableImage: see :func:`audit.images.decode`.
-    """
-    resize, placed = config.model.resize, image_placement(header, config, facts)
-    times = reduction(header, placed) if resize.reduces() else 1
-    pixels = decode(data, header, facts.channels, times)
-    return pixels, fit(pixels, placed.reduced(times), resize.interpolation, resize.pad_value)
-
-
-def header_of(row: dict[str, Any]) -> ImageHeader:
-    """The header that the index noted of an image."""
-    return ImageHeader(
-        row["format"], row["mode"], row["stored_width"], row["stored_height"], row["orientation"]
-    )
-
-
-def image_placement(header: ImageHeader, config: Config, facts: ModelFacts) -> Placement:
-    """Where the image goes in the model's input."""
-    resize = config.model.resize
-    return placement(
-        header.width, header.height, facts.input_width, facts.input_height, resize.mode,
-        resize.crop_fraction,
-    )  # fmt: skip
-
-
-def fingerprint(pixels: np.ndarray) -> bytes:
-    """256 bits that near-duplicates share: which of two neighbours in a 17x16 grid is brighter.
-
-    The difference hash of N. Krawetz (2013), on uint8 (H, W, C): the whole image, area-averaged,
-    since the model's own input aliases and finds fewer of the copies. Differences that re-encoding
-    makes by itself count as none.
-    """
-    height, width = pixels.shape[0] // 2, pixels.shape[1] // 2
-    if min(height, width) >= 2 * FINGERPRINT_SIZE:  # halving first is three times as fast
-        even = pixels[: 2 * height, : 2 * width]
-        pixels = cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA)
-    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) if pixels.shape[-1] == 3 else pixels
-    fine = cv2.resize(
-        grey, (2 * FINGERPRINT_SIZE + 2, 2 * FINGERPRINT_SIZE), interpolation=cv2.INTER_AREA
-    )
-    blocks = fine.reshape(FINGERPRINT_SIZE, 2, FINGERPRINT_SIZE + 1, 2)
-    cells = blocks.astype(np.float32).mean(axis=(1, 3))
-    return np.packbits(np.diff(cells, axis=1) > FINGERPRINT_STEP).tobytes()
-
-
-def _batches(
-    loaded: Iterator[Loaded], size: int, images: TableWriter, progress: Progress
-) -> Iterator[list[Loaded]]:
-    """Full batches of images that could be read; the others are noted at once."""
+def _batches(loaded: Iterable[Loaded], size: int) -> Iterator[list[Loaded]]:
+    """``size`` images that could be read, fewer in the last; those that could not among them."""
     batch: list[Loaded] = []
+    readable = 0
     for item in loaded:
-        if item.fault is not None:
-            images.append(
-                {
-                    "file_name": item.row["file_name"],
-                    "fault": item.fault.reason,
-                    "detail": item.fault.detail,
-                }
-            )
-            progress.step()
-            continue
         batch.append(item)
-        if len(batch) == size:
+        readable += item.fault is None
+        if readable == size:
             yield batch
-            batch = []
+            batch, readable = [], 0
     if batch:
         yield batch

@@ -19,8 +19,9 @@ from audit.models.labels import read_labels, resolve_mapping
 from audit.progress import Progress, duration
 from audit.records import Frame
 from audit.report.contact_sheet import Heading, draw_contact_sheet
-from audit.stages.explain import image_key, model_input, runs_of
+from audit.stages.explain import runs_of
 from audit.stages.inspect import method_notes, methods_of, needs_layer
+from audit.stages.loading import image_key, model_input
 from audit.stages.metadata import OtherInputs
 from audit.stages.pace import passes_of, seconds_of
 from audit.stages.runtime import start_model

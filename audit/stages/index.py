@@ -8,9 +8,11 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +27,20 @@ from audit.images import ImageHeader, UnreadableImage, decode, read_file, read_h
 from audit.images.header import SIDEWAYS
 from audit.progress import Progress
 from audit.records import AnnotatedImage, AnnotatedObject, Box, Exclusion, ParsedAnnotations
+from audit.stages.ahead import in_order, processes
 from audit.stages.inspect import map_classes
 from audit.stages.layout import Layout
 from audit.tables.atomic import write_json
 from audit.tables.parquet import SCHEMA_VERSION, write_rows
 
+# Files that a thread reads at a time, since handing over costs half as much as reading one; and how
+# many such parts are read before it is asked for them.
+TOGETHER = 32
+PARTS_AHEAD = 32
+# Files, not cores, are waited for.
+READERS = 8
+# Below this, processes cost more than they save: threads take turns, but start at once.
+MIN_PROCESSES = 1000
 OBJECT = pa.struct(
     [
         ("class_name", pa.string()),
@@ -86,10 +97,10 @@ class _Tally:
 
 
 def run_index(
-    config: Config, layout: Layout, model: dict[str, Any], progress: Progress
+    config: Config, layout: Layout, model: dict[str, Any], progress: Progress, jobs: int = 1
 ) -> dict[str, Any]:
     """Write the shards and the manifest; returns the manifest. ``model``: that of ``model.json``."""
-    index = build_index(config, progress)
+    index = build_index(config, progress, jobs=jobs)
     mapping = map_classes(config, model, index.classes)
     folder = layout.manifest.parent
     folder.mkdir(parents=True, exist_ok=True)
@@ -135,11 +146,12 @@ class Index:
         }
 
 
-def build_index(config: Config, progress: Progress, decoded: bool = False) -> Index:
+def build_index(config: Config, progress: Progress, decoded: bool = False, jobs: int = 1) -> Index:
     """Read annotations and image headers; nothing is written.
 
     With ``decoded`` the pixels are decoded, too, as the explain stage will: it finds the images that
-    are truncated, and takes longer.
+    are truncated, and takes longer. ``jobs``: with more than one, processes read the files, since
+    threads take turns at a header; only where no other thread is at work.
 
     Raises
     ------
@@ -148,7 +160,7 @@ def build_index(config: Config, progress: Progress, decoded: bool = False) -> In
     parsed = read_annotations(config.dataset.format, sources(config))
     labels = _root_labels([Path(p) for p in config.dataset.image_paths()])
     tally = _Tally()
-    jobs: list[tuple[Path, str, AnnotatedImage]] = []
+    listed: list[tuple[Path, str, AnnotatedImage]] = []
     seen: dict[str, str] = {}
     for part, root, label in zip(parsed, config.dataset.image_paths(), labels, strict=True):
         tally.excluded += [_with_label(e, label) for e in part.excluded]
@@ -167,8 +179,9 @@ def build_index(config: Config, progress: Progress, decoded: bool = False) -> In
                 )
                 continue
             seen[name] = image.where
-            jobs.append((Path(root) / image.file_name, name, image))
-    rows = _read_images(jobs, config, tally, progress, decoded)
+            listed.append((Path(root) / image.file_name, name, image))
+    with _readers(jobs, len(listed)) as pool:
+        rows = _read_images(pool, listed, config, tally, progress, decoded)
     if not rows:
         first = tally.excluded[0] if tally.excluded else None
         told = (
@@ -212,8 +225,14 @@ def _with_label(exclusion: Exclusion, label: str) -> Exclusion:
     return Exclusion(**{**values, "file_name": f"{label}{exclusion.file_name}"})
 
 
+def _readers(jobs: int, count: int) -> AbstractContextManager[Executor]:
+    parallel = jobs > 1 and count >= MIN_PROCESSES
+    return processes(READERS, "index") if parallel else ThreadPoolExecutor(READERS)
+
+
 def _read_images(
-    jobs: Sequence[tuple[Path, str, AnnotatedImage]],
+    pool: Executor,
+    listed: Sequence[tuple[Path, str, AnnotatedImage]],
     config: Config,
     tally: _Tally,
     progress: Progress,
@@ -221,44 +240,43 @@ def _read_images(
 ) -> list[dict[str, Any]]:
     """Rows of the images that can be read, sorted by file name."""
     rows = []
-    progress.start(len(jobs), "images indexed")
-    with ThreadPoolExecutor(max_workers=8) as pool:  # files, not cores, are waited for
-        for (path, name, image), found in zip(jobs, _ahead(pool, jobs, decoded), strict=True):
-            progress.step()
-            if isinstance(found, UnreadableImage):
-                tally.excluded.append(
-                    Exclusion(
-                        "image",
-                        name,
-                        image.where,
-                        found.reason,
-                        found.detail,
-                        n_boxes=len(image.objects),
-                    )  # fmt: skip
-                )
-                continue
-            header, sha = found
-            if config.dataset.exif == "ignore":
-                header = ImageHeader(
-                    header.format, header.mode, header.stored_width, header.stored_height, 1
-                )
-            row = _row(path, name, image, header, sha, tally)
-            if row is not None:
-                rows.append(row)
+    progress.start(len(listed), "images indexed")
+    paths = [path for path, _, _ in listed]
+    parts = (paths[k : k + TOGETHER] for k in range(0, len(paths), TOGETHER))
+    read = in_order(pool, partial(_inspect, decoded=decoded), parts, PARTS_AHEAD)
+    for (path, name, image), found in zip(listed, chain.from_iterable(read), strict=True):
+        progress.step()
+        if isinstance(found, UnreadableImage):
+            tally.excluded.append(
+                Exclusion(
+                    "image",
+                    name,
+                    image.where,
+                    found.reason,
+                    found.detail,
+                    n_boxes=len(image.objects),
+                )  # fmt: skip
+            )
+            continue
+        header, sha = found
+        if config.dataset.exif == "ignore":
+            header = ImageHeader(
+                header.format, header.mode, header.stored_width, header.stored_height, 1
+            )
+        row = _row(path, name, image, header, sha, tally)
+        if row is not None:
+            rows.append(row)
     progress.finish()
     return sorted(rows, key=lambda r: r["file_name"])
 
 
-def _ahead(
-    pool: ThreadPoolExecutor, jobs: Sequence[tuple[Path, str, AnnotatedImage]], decoded: bool
-) -> Iterator:
-    """Results of :func:`_inspect` in order, a thousand files ahead at the most."""
-    for start in range(0, len(jobs), 1000):
-        paths = [path for path, _, _ in jobs[start : start + 1000]]
-        yield from pool.map(partial(_inspect, decoded=decoded), paths)
+def _inspect(
+    paths: Sequence[Path], decoded: bool
+) -> list[tuple[ImageHeader, str] | UnreadableImage]:
+    return [_inspect_one(path, decoded) for path in paths]
 
 
-def _inspect(path: Path, decoded: bool) -> tuple[ImageHeader, str] | UnreadableImage:
+def _inspect_one(path: Path, decoded: bool) -> tuple[ImageHeader, str] | UnreadableImage:
     try:
         data = read_file(path)
         header = read_header(data)

@@ -19,10 +19,10 @@ from audit.images import UnreadableImage, decode, read_file
 from audit.progress import Progress
 from audit.report.overlay import Caption, draw_overlay
 from audit.stages.eligibility import of_baselines
-from audit.stages.explain import header_of
 from audit.stages.flagged import overlay_name, record_key
 from audit.stages.gather import method_layers
 from audit.stages.layout import Layout
+from audit.stages.loading import header_of
 from audit.stages.record_images import records_with_images
 from audit.stages.score import KEYS, placing_of, reference_boxes
 from audit.tables.atomic import write_bytes

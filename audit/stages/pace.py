@@ -41,9 +41,14 @@ class Pace:
         whole = sum(costs.values()) * len(set(question.rows.tolist()))
         question.tick = lambda passes: self._move(passes / max(1, whole))
 
-    def finish(self) -> None:
-        """After the methods: the batch's images are done."""
-        self._progress.step(self._batch - self._moved)
+    def finish(self, images: int) -> None:
+        """So many images are done: a batch after the methods, or what cannot be explained."""
+        self._progress.step(images - self._moved)
+        self._moved = 0.0
+
+    def say(self, text: str) -> None:
+        """A plain line."""
+        self._progress.say(text)
 
     def _move(self, share: float) -> None:
         step = min(share * self._batch, self._batch - self._moved)

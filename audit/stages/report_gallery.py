@@ -14,7 +14,7 @@ from PIL import Image
 from audit.digest import digest_bytes
 from audit.images import UnreadableImage, decode, read_file
 from audit.report.overlay import draw_panels
-from audit.stages.explain import header_of, image_key
+from audit.stages.loading import header_of, image_key
 from audit.stages.score import KEYS
 
 # Longest side of one of a picture's two panels, pixels: in the page, about 10 KB a picture, and in the

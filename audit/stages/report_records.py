@@ -13,8 +13,8 @@ import pandas as pd
 from audit.config.model import Config
 from audit.heatmaps import decode as decode_heatmap
 from audit.progress import Progress
-from audit.stages.explain import image_key
 from audit.stages.layout import Layout
+from audit.stages.loading import image_key
 from audit.stages.record_images import records_with_images
 from audit.stages.report_gallery import draw
 from audit.stages.report_maps import RECORDS, ClassMaps

@@ -12,7 +12,8 @@ from audit.config.model import Config
 from audit.explain import ClassScore, Question, Wanted
 from audit.models.probe import Forward, ModelProbe
 from audit.stages.compare_methods import area_average, ranks
-from audit.stages.explain import Run, image_key
+from audit.stages.explain import Run
+from audit.stages.loading import image_key
 from audit.stages.metadata import OtherInputs
 from audit.stages.sanity_sample import Sampled
 

@@ -12,8 +12,8 @@ import pandas as pd
 
 from audit.config.model import Config
 from audit.progress import Progress
-from audit.stages.explain import INDEX_COLUMNS, Loaded, image_key, load_ahead
 from audit.stages.layout import Layout
+from audit.stages.loading import INDEX_COLUMNS, Loaded, image_key, load_ahead
 from audit.stages.runtime import thread_count
 from audit.tables.parquet import iterate_rows, read_table
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -33,6 +30,7 @@ from audit.metrics import (
 )
 from audit.progress import Progress
 from audit.records import Frame
+from audit.stages.ahead import in_order, processes
 from audit.stages.judged_grid import NATIVE_COLUMNS, JudgedGrid, judged_grid
 from audit.stages.layout import Layout
 from audit.tables.parquet import count_rows, iterate_rows, open_table
@@ -242,26 +240,8 @@ def _mapper(jobs: int) -> Iterator[Callable]:
     if jobs < 2:
         yield map
         return
-    # Forked before any file is opened: no thread of another library can be holding a lock.
-    context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-        pool.submit(int).result()
-        yield partial(_bounded_map, pool, 4 * jobs)
-
-
-def _bounded_map(
-    pool: ProcessPoolExecutor, limit: int, work: Callable, chunks: Iterator[list]
-) -> Iterator[list]:
-    waiting = [pool.submit(work, chunk) for chunk in islice(chunks, limit)]
-    try:
-        while waiting:
-            yield waiting.pop(0).result()
-            waiting += [pool.submit(work, chunk) for chunk in islice(chunks, 1)]
-    except BrokenProcessPool:
-        raise AuditError(
-            "one of its processes was killed, as when memory runs out", where="score",
-            hint="run again, with more memory or with fewer --cores",
-        ) from None  # fmt: skip
+    with processes(jobs, "score") as pool:
+        yield partial(in_order, pool, ahead=4 * jobs)
 
 
 def _arrow_type(column: Column) -> pa.DataType:

@@ -120,5 +120,7 @@ class TargetChooser:
 def output_rank(outputs: Sequence[int], probabilities: np.ndarray) -> int:
     """Place of a class's best output among all of the model's, from 1; of equal ones the first is
     ahead, as where the top output is taken."""
-    order = np.argsort(-probabilities, kind="stable")
-    return int(np.flatnonzero(np.isin(order, outputs))[0]) + 1
+    best = min(outputs, key=lambda output: (-probabilities[output], output))
+    ahead = probabilities > probabilities[best]
+    ahead[:best] |= probabilities[:best] == probabilities[best]
+    return int(np.count_nonzero(ahead)) + 1

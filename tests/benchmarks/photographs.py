@@ -11,7 +11,7 @@ import numpy as np
 
 from audit.config.load import parse_config
 from audit.images import read_header
-from audit.stages.explain import fingerprint, model_input
+from audit.stages.loading import fingerprint, model_input
 from tests.benchmarks.data import SHARED, large_jpeg, texture
 
 FACTS = SimpleNamespace(channels=3, input_width=224, input_height=224)

@@ -51,7 +51,7 @@ def _tables_run() -> Path:
     provenance = json.loads((root / "provenance.json").read_bytes())
     provenance["hashes"]["tables"] |= dict.fromkeys(WRITTEN, "")
     (root / "provenance.json").write_text(json.dumps(provenance))
-    _rehashed(root)
+    rehashed(root)
     return root
 
 
@@ -117,7 +117,7 @@ def results(data: bytes, folder: Path) -> None:
     root = folder / "zoo"
     shutil.copytree(_tables_run(), root)
     (root / FILES[(data[0] - 48) % len(FILES) if data else 0]).write_bytes(data[1:])
-    _rehashed(root)
+    rehashed(root)
     refused = [e for ask in _questions(root) if (e := _refusal(ask)) is not None]
     if refused:
         raise refused[0]
@@ -143,7 +143,8 @@ def _refusal(ask: Callable[[], object]) -> AuditError | None:
     return None
 
 
-def _rehashed(root: Path) -> None:
+def rehashed(root: Path) -> None:
+    """The provenance's digests put right, as somebody would who lies."""
     try:
         values = json.loads((root / "provenance.json").read_bytes())
         values["hashes"]["tables"] = {n: digest_file(root / n) for n in values["hashes"]["tables"]}

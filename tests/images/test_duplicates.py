@@ -6,7 +6,7 @@ import pytest
 
 from audit.images import decode, read_header
 from audit.images.duplicates import MAX_DISTANCE, near_duplicate_groups
-from audit.stages.explain import fingerprint
+from audit.stages.loading import fingerprint
 
 from .made import encoded, picture
 from .test_decode import DATA, needs_data

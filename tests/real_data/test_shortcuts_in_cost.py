@@ -8,7 +8,7 @@ import pytest
 from audit.config.load import parse_config
 from audit.images import read_header
 from audit.models.probe import ModelProbe
-from audit.stages.explain import model_input
+from audit.stages.loading import model_input
 from tests.benchmarks.data import large_jpeg
 from tests.models.test_runtime import has_bfloat16
 

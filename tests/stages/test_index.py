@@ -12,6 +12,8 @@ from audit.errors import AuditError
 from audit.images import ImageHeader
 from audit.progress import Progress
 from audit.records import Box
+from audit.stages import index as module
+from audit.stages.ahead import processes
 from audit.stages.index import _shards, build_index, run_index, upright_box
 from audit.stages.layout import Layout
 from audit.tables.parquet import read_table
@@ -253,3 +255,24 @@ def test_stale_shards_go_and_the_manifest_adds_up(tmp_path):
     assert sum(s["boxes"] for s in manifest["shards"]) == manifest["counts"]["boxes_kept"] == 22
     stored = [n for s in named for n in read_table(layout.index(s))["file_name"].to_pylist()]
     assert sorted(stored) == sorted(f"{k}.png" for k in range(11))
+
+
+def test_processes_read_what_threads_read(tmp_path, monkeypatch):
+    """Files that cannot be read among them: a reason has to come through from another process."""
+    for k in range(12):
+        picture(tmp_path / f"{k}.png", seed=k)
+    (tmp_path / "3.png").write_bytes(b"GIF?")
+    (tmp_path / "7.png").unlink()
+    given = config(
+        coco(tmp_path, *((f"{k}.png", None, [(1, 1, 5, 5)]) for k in range(12))), tmp_path
+    )
+    threads = build_index(given, QUIET)
+    monkeypatch.setattr(module, "MIN_PROCESSES", 12)
+    monkeypatch.setattr(module, "TOGETHER", 5)
+    made = []
+    monkeypatch.setattr(
+        module, "processes", lambda *a: made.append(a) or processes(*a), raising=True
+    )
+    assert build_index(given, QUIET, jobs=1) == threads and made == []
+    assert build_index(given, QUIET, jobs=2) == threads and len(made) == 1
+    assert [e.reason for e in threads.excluded] == ["not_an_image", "missing_image"]

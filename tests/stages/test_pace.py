@@ -54,7 +54,7 @@ def test_slow_methods_are_told_once_with_what_they_will_cost(log):
     pace, _ = pace_of(said, methods)
     for _ in range(2):
         pace.begin(question(), 4, again)
-        pace.finish()
+        pace.finish(4)
     # Two seconds for four images.
     assert said.getvalue().splitlines() == [
         "focus-audit explain: rise: 4,000 forward passes an image, about 2000.0 s an image, "
@@ -69,7 +69,7 @@ def test_quick_methods_say_nothing_and_cost_nothing(methods, log):
     said, _ = log
     pace, progress = pace_of(said, methods)
     pace.begin(question(), 3, lambda: pytest.fail("measured"))
-    pace.finish()
+    pace.finish(3)
     assert said.getvalue() == "" and progress._done == 3
 
 
@@ -77,7 +77,7 @@ def test_nothing_is_told_of_a_batch_without_targets(log):
     said, again = log
     pace, progress = pace_of(said, [method("rise", lambda q: 10)])
     pace.begin(question(()), 4, lambda: pytest.fail("measured"))
-    pace.finish()
+    pace.finish(4)
     assert said.getvalue() == ""
     pace.begin(question(), 4, again)
     assert "rise" in said.getvalue() and progress._done == 4
@@ -95,8 +95,8 @@ def test_progress_moves_within_a_batch(log):
     assert progress._done == pytest.approx(4 * 35 / 45)
     asked.tick(1000)  # an estimate may be wrong; the count never is
     assert progress._done == pytest.approx(4)
-    pace.finish()
+    pace.finish(4)
     assert progress._done == pytest.approx(4)
     pace.begin(question(), 2, again)
-    pace.finish()
+    pace.finish(2)
     assert progress._done == pytest.approx(6)

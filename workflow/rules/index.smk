@@ -38,4 +38,4 @@ checkpoint index:
         settings=AUDIT.digest("dataset", "targets", "run.shard_size"),
         data=AUDIT.data_listing(),
     shell:
-        "focus-audit index --config {params.config:q} --log {log:q}"
+        "focus-audit index --config {params.config:q} --jobs {threads} --log {log:q}"

@@ -1,0 +1,119 @@
+"""Work that runs ahead of who asks for it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import psutil
+import pytest
+
+from audit.errors import AuditError
+from audit.images import UnreadableImage
+from audit.stages.ahead import in_order, processes
+
+
+class Now:
+    """A pool that works at once, and notes at what."""
+
+    def __init__(self):
+        self.begun = []
+
+    def submit(self, work, item):
+        self.begun.append(item)
+        future = Future()
+        future.set_result(work(item))
+        return future
+
+
+def test_it_runs_ahead_but_not_away():
+    """At most so many results are in memory, in their order; items are asked for no sooner."""
+    pool, asked = Now(), []
+    items = (asked.append(k) or k for k in range(20))
+    for k, result in enumerate(in_order(pool, lambda item: -item, items, 5)):
+        assert result == -k
+        assert len(pool.begun) == len(asked) == min(k + 5, 20)
+    assert pool.begun == list(range(20))
+
+
+def test_results_come_in_order_however_long_they_take():
+    def slow_first(item):
+        time.sleep(0.02 * (5 - item))
+        return item
+
+    with ThreadPoolExecutor(3) as pool:
+        assert list(in_order(pool, slow_first, range(5), 4)) == list(range(5))
+
+
+def test_after_an_error_nothing_more_is_begun():
+    begun = []
+
+    def work(item):
+        begun.append(item)
+        time.sleep(0.05)
+        raise ValueError
+
+    with ThreadPoolExecutor(1) as pool, pytest.raises(ValueError):
+        list(in_order(pool, work, range(20), 10))
+    assert len(begun) <= 2
+
+
+def test_what_is_not_wanted_any_more_is_not_begun():
+    begun = []
+
+    def work(item):
+        begun.append(item)
+        time.sleep(0.05)
+        return item
+
+    with ThreadPoolExecutor(1) as pool:
+        results = in_order(pool, work, range(20), 10)
+        assert next(results) == 0
+        results.close()
+    assert len(begun) <= 3
+
+
+def test_nothing_to_do():
+    assert list(in_order(Now(), lambda item: item, [], 3)) == []
+
+
+def _refused(item):
+    if item == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return UnreadableImage("truncated_image", "the file ends")
+
+
+def test_processes_and_what_comes_back_from_them():
+    with processes(2, "index") as pool:
+        (found,) = in_order(pool, _refused, [1], 3)
+    assert (found.reason, found.detail) == ("truncated_image", "the file ends")
+    assert str(found) == "truncated_image: the file ends"
+
+
+def test_a_process_that_is_killed_is_told():
+    told = pytest.raises(AuditError, match="index: one of its processes was killed")
+    with told, processes(2, "index") as pool:
+        list(in_order(pool, _refused, range(5), 3))
+
+
+PARENT = """
+import time
+from audit.stages.ahead import processes
+with processes(3, "index") as pool:
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_processes_end_with_their_parent():
+    """However it ends: nobody could tell them."""
+    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout.readline() == "ready\n"
+    children = psutil.Process(parent.pid).children()
+    assert len(children) == 3
+    parent.kill()
+    parent.wait()
+    _, alive = psutil.wait_procs(children, timeout=20)
+    assert not alive
