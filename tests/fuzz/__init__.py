@@ -14,7 +14,6 @@ TARGETS_OF = {
     "boxes": ("coco", "voc", "yolo", "openimages", "imagenet_xml", "imagenet_csv", "csv"),
     "pictures": ("image",),
     "evidence": ("bundle", "manifest", "sign_off", "results", "table", "history"),
-    "pages": ("report",),
     "model_files": ("keras", "h5", "saved_model"),
 }
 NAMES = tuple(name for names in TARGETS_OF.values() for name in names)

@@ -79,8 +79,8 @@ def _one_child(name: str, seconds: float, seed: int, folder: Path, found: Found)
             child.join()
             break
         patience = TARGETS[name].seconds + GRACE if name in TARGETS else 90.0
-        if "finding" in message:
-            _note(found, folder, message["finding"], current.read_bytes())
+        if "finding" in message:  # with its input: the child is at another one by now
+            _note(found, folder, message["finding"], bytes.fromhex(message["data"]))
         else:
             told = message
     child.join()
@@ -131,7 +131,7 @@ def _work(name: str, seconds: float, seed: int, current: Path, pipe) -> None:
         if is_finding(result):  # once more, at full speed: counting lines takes time and memory
             result = outcome(target, data)
         if is_finding(result):
-            pipe.send_bytes(json.dumps({"finding": result}).encode())
+            pipe.send_bytes(json.dumps({"finding": result, "data": data.hex()}).encode())
         elif len(lines.reached) > before and len(pool) < LARGEST:
             pool.append(data)
         if time.monotonic() > told + 1:

@@ -111,7 +111,7 @@ FILES = ("summary.json", "provenance.json", "verdict.json", "per_class.csv")
 @target("results", lambda: [
     bytes([48 + k]) + (_tables_run() / name).read_bytes() for k, name in enumerate(FILES)
 ], "audit.stages.gate", "audit.stages.history", "audit.gate.verdict", "audit.gate.figures",
-   "audit.stages.compare_runs", "audit.stages.export_summary", seconds=10)  # fmt: skip
+   "audit.stages.compare_runs", "audit.stages.export_summary", kind="numbered", seconds=10)  # fmt: skip
 def results(data: bytes, folder: Path) -> None:
     """One file of a finished run is another; its digest is put right, as somebody would who lies."""
     root = folder / "zoo"

@@ -32,6 +32,8 @@ def changed(
     for _ in range(r.choice((1, 1, 1, 2, 4))):
         if kind == "json" and r.random() < 0.6:
             data = _tree_changed(data, r)
+        elif kind == "numbered" and r.random() < 0.6:
+            data = data[:1] + _tree_changed(data[1:], r)
         elif kind == "zip" and r.random() < 0.75:
             data = _zip_changed(data, pool, tokens, r)
         else:

@@ -25,7 +25,8 @@ class Target:
     modules: tuple[str, ...]
     """Their lines are counted."""
     kind: str = "bytes"
-    """How inputs are changed beside byte by byte: ``json``, ``zip`` or not at all."""
+    """How inputs are changed beside byte by byte: as ``json``, ``zip``, ``numbered`` (a byte that says
+    which file it is, and JSON, perhaps) or not at all."""
     tokens: tuple[bytes, ...] = ()
     """Words of the format."""
     seconds: float = 2.0
