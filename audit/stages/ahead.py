@@ -35,7 +35,8 @@ def in_order(
         while waiting:
             yield waiting.popleft().result()
     finally:
-        for future in waiting:
+        # A process pool drops its own (below): its thread stumbles over what others have cancelled.
+        for future in () if isinstance(pool, ProcessPoolExecutor) else waiting:
             future.cancel()
 
 
@@ -48,15 +49,17 @@ def processes(count: int, where: str) -> Iterator[Executor]:
     AuditError: one of them was killed.
     """
     context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(count, mp_context=context, initializer=_born) as pool:
+    pool = ProcessPoolExecutor(count, mp_context=context, initializer=_born)
+    try:
         pool.submit(int).result()
-        try:
-            yield pool
-        except BrokenProcessPool:
-            raise AuditError(
-                "one of its processes was killed, as when memory runs out", where=where,
-                hint="run again, with more memory or with fewer --cores",
-            ) from None  # fmt: skip
+        yield pool
+    except BrokenProcessPool:
+        raise AuditError(
+            "one of its processes was killed, as when memory runs out", where=where,
+            hint="run again, with more memory or with fewer --cores",
+        ) from None  # fmt: skip
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _born() -> None:

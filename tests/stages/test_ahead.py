@@ -100,20 +100,50 @@ def test_a_process_that_is_killed_is_told():
 
 PARENT = """
 import time
-from audit.stages.ahead import processes
-with processes(3, "index") as pool:
-    print("ready", flush=True)
-    time.sleep(60)
+from audit.stages.ahead import in_order, processes
+from audit.stages.signals import ended_by_signals
+
+with ended_by_signals(), processes(3, "index") as pool:
+    for k in in_order(pool, time.sleep, [0, *[0.2] * 300], 100):
+        print("ready", flush=True)
 """
 
 
-def test_processes_end_with_their_parent():
-    """However it ends: nobody could tell them."""
-    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)
-    assert parent.stdout.readline() == "ready\n"
-    children = psutil.Process(parent.pid).children()
+@pytest.fixture
+def parent():
+    """A stage at work with three processes, the leader of a process group; and the three."""
+    started = subprocess.Popen(
+        [sys.executable, "-c", PARENT], start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert started.stdout.readline() == "ready\n"
+    children = psutil.Process(started.pid).children()
     assert len(children) == 3
-    parent.kill()
-    parent.wait()
-    _, alive = psutil.wait_procs(children, timeout=20)
-    assert not alive
+    yield started, children
+    for process in (started, *alive_after(children, 0)):
+        process.kill()
+    started.communicate()
+
+
+def alive_after(children, seconds):
+    return psutil.wait_procs(children, timeout=seconds)[1]
+
+
+def test_processes_end_with_their_parent(parent):
+    """However it ends: nobody could tell them."""
+    started, children = parent
+    started.kill()
+    started.wait()
+    assert not alive_after(children, 20)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_all_of_them_is_no_fault(number, parent):
+    """As of Ctrl-C, or of a scheduler: the parent's own exception, and no other, is told."""
+    started, children = parent
+    time.sleep(0.5)
+    os.killpg(started.pid, number)
+    _, told = started.communicate(timeout=30)
+    assert told.count("Traceback") <= 2 and "InvalidState" not in told and "Process " not in told
+    assert told.splitlines()[-1].startswith("audit.stages.signals.Stopped")
+    assert not alive_after(children, 5)
