@@ -104,7 +104,7 @@ from audit.stages.ahead import in_order, processes
 from audit.stages.signals import ended_by_signals
 
 with ended_by_signals(), processes(3, "index") as pool:
-    for k in in_order(pool, time.sleep, [0, *[0.2] * 300], 100):
+    for k in in_order(pool, time.sleep, [0, *[0.7] * 300], 100):
         print("ready", flush=True)
 """
 
@@ -137,13 +137,27 @@ def test_processes_end_with_their_parent(parent):
     assert not alive_after(children, 20)
 
 
+def check_end(started, children):
+    """The parent's own exception, and no other, was told."""
+    _, told = started.communicate(timeout=30)
+    assert "InvalidState" not in told and "Process " not in told
+    assert told.splitlines()[-1].startswith("audit.stages.signals.Stopped")
+    assert not alive_after(children, 5)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_to_all_of_them_is_no_fault(number, parent):
-    """As of Ctrl-C, or of a scheduler: the parent's own exception, and no other, is told."""
+    """As of Ctrl-C, or of a scheduler."""
     started, children = parent
     time.sleep(0.5)
     os.killpg(started.pid, number)
-    _, told = started.communicate(timeout=30)
-    assert told.count("Traceback") <= 2 and "InvalidState" not in told and "Process " not in told
-    assert told.splitlines()[-1].startswith("audit.stages.signals.Stopped")
-    assert not alive_after(children, 5)
+    check_end(started, children)
+
+
+def test_processes_that_are_killed_while_their_parent_stops(parent):
+    started, children = parent
+    started.terminate()
+    time.sleep(0.2)
+    for child in children:
+        child.kill()
+    check_end(started, children)

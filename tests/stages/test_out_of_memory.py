@@ -1,6 +1,7 @@
 """Memory that runs out while images are explained: smaller batches, the same answers, and a note."""
 
 import json
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -66,6 +67,22 @@ def test_it_goes_on_in_smaller_batches_and_says_so(fault, explained, monkeypatch
     assert as_explained(config, layout, manifest).run.batch_size == 4
     (told,) = batch_warnings(config, layout, manifest)
     assert "16 images at once" in told and "batches of 4" in told
+
+
+def test_two_batches_that_run_out_together_halve_once(explained, monkeypatch):
+    both, forward = Barrier(2, timeout=60), ModelProbe.forward
+
+    def limited(self, *args):
+        if self.batch > 8:
+            both.wait()
+            raise tensorflow().errors.ResourceExhaustedError(None, None, "OOM when allocating")
+        return forward(self, *args)
+
+    monkeypatch.setattr(ModelProbe, "forward", limited)
+    _, layout, manifest, _, images = explained("together")
+    assert noted(layout, manifest, "batch_size") == [8]
+    explained_ones = images[images["fault"].isna()]["file_name"]
+    assert explained_ones.is_unique and explained_ones.is_monotonic_increasing
 
 
 def test_no_half_of_it_is_left(explained, monkeypatch):
