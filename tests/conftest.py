@@ -189,7 +189,7 @@ def colours(tmp_path_factory) -> ColourWorld:
     return world
 
 
-def colour_values(world: ColourWorld, model: Path, **sections: dict) -> dict:
+def colour_values(world: ColourWorld, model: Path, /, **sections: dict) -> dict:
     """The config of an audit of a world; sections given are laid over the usual ones."""
     values = {
         "audit": {"name": "colours"},
